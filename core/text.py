@@ -41,8 +41,3 @@ def clean_name(text: str) -> str:
     text = SPACES.sub(" ", ESCAPE_SEQUENCE.sub("", text))
     text = "".join(one for one in text if unicodedata.category(one) not in INVISIBLE)
     return unicodedata.normalize("NFC", text).strip()
-
-
-def clean_text(text: str) -> str:
-    """Return a text of several lines without control and direction characters, in NFC; U+0000 ends it."""
-    return "\n".join(clean_name(line) for line in text.partition("\0")[0].splitlines()).strip()

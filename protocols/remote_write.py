@@ -4,7 +4,6 @@ A 2.0 body read as 1.0 is an empty, valid request, so the media type decides. St
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import cramjam
@@ -18,14 +17,6 @@ from protocols.readings import MetricReading
 
 MILLISECOND = 1000
 V1_TYPE, V2_TYPE = "prometheus.WriteRequest", "io.prometheus.write.v2.Request"
-
-
-@dataclass(slots=True)
-class RemoteWrite:
-    """A reading, the version it came in, and how many samples were understood."""
-
-    reading: MetricReading
-    version: int
 
 
 def choose_version(content_type: str) -> int:

@@ -123,6 +123,3 @@ class SeriesBaselineCondition(PicksInstances):
 def as_like(name: str) -> str:
     """Return a name as a pattern of LIKE: `*` stands for any characters, all else for itself."""
     return "%".join(like_literal(part) for part in instance_name(name).split("*"))
-
-
-SERIES_CONDITIONS = (SeriesCondition, SeriesChangeCondition, SeriesForecastCondition, SeriesBaselineCondition)

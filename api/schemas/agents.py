@@ -1,14 +1,13 @@
 """Response models of devices: list and detail."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Path
 from pydantic import BaseModel, Field
 
 Status = Literal["online", "warning", "offline", "error", "disabled"]
-STATUSES = get_args(Status)
 OsType = Literal["windows", "linux", "macos"]
 DeviceType = Literal["desktop", "server", "laptop", "vm"]
 AgentId = Annotated[UUID, Path(description="agent_id of the device, from /register")]

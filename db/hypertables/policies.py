@@ -3,32 +3,22 @@
 Retention and the look-back of refreshes can be changed: `values.py` reads the values in force.
 
 The order of these values matters. A refresh that reaches behind dropped source chunks replaces good rollups
-with nothing, so `find_faults` refuses a table in which that could happen, with the reason.
+with nothing: `find_faults` reports each value that could cause this.
 """
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
-from typing import ClassVar
-
-from core.errors import RtsError
 
 MINUTE, HOUR, DAY, YEAR = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(days=365)
 
-# Retention drops whole chunks, and its job may run a day late: what refresh relies on keeps this much distance.
+# Retention drops whole chunks, and its job may run a day late: a refresh begins at least this much later.
 SLACK = DAY
-# Samples older than this are refused at the door: late data must still be inside every refresh window when the
-# refresh job comes round, or it would be stored and never charted.
+# Older samples are rejected: late data must still be inside every refresh window when the refresh job runs, or it
+# would be stored and never charted.
 MAX_SAMPLE_AGE = 27 * DAY
 # Samples ahead of the server's clock by more than this are refused (the bound that Prometheus uses too).
 MAX_SAMPLE_LEAD = 10 * MINUTE
-
-
-class UnsafePolicyError(RtsError):
-    """These storage values would lose data: see `details`, change them and try again."""
-
-    code: ClassVar[str] = "unsafe_storage_policy"
-    status: ClassVar[int] = 422
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +67,7 @@ LEVELS = (
 
 # Series (metrics with instances) have the same levels, by the same values.
 SERIES_NAMES = ("agent_series_samples", "agent_series_5m", "agent_series_1h", "agent_series_1d")
-SERIES_RAW, *_ = SERIES_LEVELS = tuple(
+SERIES_LEVELS = tuple(
     replace(level, relation=name, source=source)
     for level, name, source in zip(LEVELS, SERIES_NAMES, (None, *SERIES_NAMES), strict=False)
 )
@@ -137,15 +127,3 @@ def _faults_between(below: Level, level: Level) -> list[str]:
     if below.bucket and level.bucket % below.bucket:
         faults.append(f"{level.relation}: its bucket must be a multiple of that of {below.relation}")
     return faults
-
-
-def check_levels(levels: tuple[Level, ...] = LEVELS) -> None:
-    """Raise UnsafePolicyError, with every fault in `details`, unless the values are safe."""
-    faults = find_faults(levels)
-    if faults:
-        raise UnsafePolicyError("These storage values would lose data: " + "; ".join(faults), details=faults)
-
-
-def with_keep(levels: tuple[Level, ...], **keep: timedelta) -> tuple[Level, ...]:
-    """Return `levels` with other retention, by level name: `with_keep(LEVELS, raw=45 * DAY)`; not yet checked."""
-    return tuple(replace(level, keep=keep.get(level.name, level.keep)) for level in levels)
