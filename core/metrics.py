@@ -26,6 +26,11 @@ class Metric:
     whole: bool = False  # stored as bigint
 
     @property
+    def minimum(self) -> float:
+        """The lowest value."""
+        return 0.0
+
+    @property
     def shown_unit(self) -> str:
         """The unit in a chart: a counter is shown as its rate per second."""
         return f"{self.unit}/s" if self.kind is Kind.COUNTER else self.unit

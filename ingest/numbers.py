@@ -2,16 +2,29 @@
 
 import math
 import sys
-from typing import Any
+from typing import Any, Protocol
 
 from core.metrics import Metric
 from ingest.faults import FaultError, Notes, short_form
 
 BELOW = 0.01  # differences of measured values may be slightly negative: -7e-10
 # A percentage up to this is stored as 100: Windows' "processor utility" counts turbo cycles.
-PERCENT_BEYOND = {"cpu_percent": 100.0}
+PERCENT_BEYOND = {"cpu_percent": 100.0, "cpu.core_percent": 100.0}
 ROUNDED_PERCENT_BEYOND = 1.0
 UPTIME_BELOW = 2.0  # seconds: the difference of two clocks shortly after a start
+
+
+class Bounded(Protocol):
+    """A metric of the columns or of the series: its name, unit and bounds."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def minimum(self) -> float: ...
+    @property
+    def maximum(self) -> float: ...
 
 
 def read_number(metric: Metric, value: Any, notes: Notes) -> float | None:
@@ -39,8 +52,10 @@ def check_number(name: str, value: Any) -> None:
         raise FaultError("out_of_range", f"{name} is too large for a floating-point number; stored as null")
 
 
-def nearest_end(metric: Metric, value: float) -> float | None:
+def nearest_end(metric: Bounded, value: float) -> float | None:
     """Return the end of the range that replaces a value just outside it; None if the value is too far away."""
+    if metric.minimum < 0:  # a temperature, or a customer's own metric: no rounding leads out of its range
+        return None
     below = UPTIME_BELOW if metric.unit == "seconds" else BELOW
     if -below <= value < 0:
         return 0.0

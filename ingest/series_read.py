@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from core.metrics import Kind, Metric
 from core.series import MAX_INSTANCE, MAX_UNIT, METRIC_NAME, SERIES_BY_NAME, SeriesMetric
 from core.text import clean_name
 from ingest.faults import FaultError, Notes, short_form
@@ -138,8 +137,8 @@ def check_bounds(field: str, metric: SeriesMetric, value: float, notes: Notes) -
     """Return a value within bounds; one that is beyond an end by rounding is cut to it. Raises FaultError."""
     if metric.minimum <= value <= metric.maximum:
         return value
-    end = nearest_end(Metric(metric.name, metric.unit, Kind.GAUGE, metric.maximum), value)
-    if end is None or metric.minimum < 0:
+    end = nearest_end(metric, value)
+    if end is None:
         rule = f"it must be in {metric.minimum:g}..{metric.maximum:g}; left out"
         raise FaultError("out_of_range", f"{metric.name} is {short_form(value)}, {rule}")
     notes.add(field, FaultError("clamped", f"{metric.name} is {short_form(value)}, stored as {end:g}"))

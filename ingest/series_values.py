@@ -9,6 +9,7 @@ from uuid import UUID
 
 from core.series import CUSTOM, METRIC_NAME, SeriesMetric, instance_name
 from ingest.copy_rows import microseconds
+from ingest.numbers import nearest_end
 from ingest.pending import Row
 from ingest.samples import Note, Sample
 from ingest.series_registry import DeviceSeries, choose_metric
@@ -94,7 +95,7 @@ def flatten(row: Row, series: DeviceSeries, into: Flattened) -> None:
             return
     slots, stored = find_series(row, series, into)
     into.flats.append(Flat(row, series, at, slots, stored, pack_values(stored), join_rows(slots)))
-    if len(slots) == count_values(row.sample):
+    if len(slots) == count_values(row.sample) and (row, "clamped") not in into.faults:
         series.keep_shape(key, make_shape(row.upload.agent_id.bytes, slots, key, fields))
 
 
@@ -116,8 +117,8 @@ def find_series(row: Row, series: DeviceSeries, into: Flattened) -> tuple[list[S
         slot = series.slots.get((value.metric, instance_name(value.instance)))
         if slot is None:
             want(row, series, value, into)
-        elif is_storable(row, value, slot.metric, into):
-            values.setdefault(slot.id, (slot, value.value))
+        elif (stored := storable_value(row, value, slot.metric, into)) is not None:
+            values.setdefault(slot.id, (slot, stored))
     return [slot for slot, _ in values.values()], [value for _, value in values.values()]
 
 
@@ -130,15 +131,22 @@ def values_of_lists(sample: Sample) -> Iterator[SeriesValue]:
                     yield SeriesValue(metric, value, entry.name)
 
 
-def is_storable(row: Row, value: SeriesValue, metric: SeriesMetric, into: Flattened) -> bool:
-    """Return whether a value has the unit and kind of its series and is within its bounds; notes the fault if not."""
+def storable_value(row: Row, value: SeriesValue, metric: SeriesMetric, into: Flattened) -> float | None:
+    """Return a value of the unit and kind of its series, a rounding error cut to its bounds; None if it is none.
+
+    What is changed or left out is noted in `into`.
+    """
     if is_other(value, metric):
         into.fault(row, "series_redefined", message_of_other(value, metric))
-    elif not metric.minimum <= value.value <= metric.maximum:
+        return None
+    if metric.minimum <= value.value <= metric.maximum:
+        return value.value
+    end = nearest_end(metric, value.value)
+    if end is None:
         into.fault(row, "out_of_range", f"{value.metric} is {value.value:g}: {describe_bounds(metric)}")
     else:
-        return True
-    return False
+        into.fault(row, "clamped", f"{value.metric} is {value.value!r}, stored as {end:g}")
+    return end
 
 
 def want(row: Row, series: DeviceSeries, value: SeriesValue, into: Flattened) -> None:
@@ -150,7 +158,7 @@ def want(row: Row, series: DeviceSeries, value: SeriesValue, into: Flattened) ->
         into.fault(row, "unknown_metric", f"{value.metric[:80]!a}: {hint}")
     elif value.instance and not instance:
         into.fault(row, "invalid_instance", f"no value of instance {value.instance[:80]!a} can be stored")
-    elif not is_storable(row, value, metric, into):
+    elif storable_value(row, value, metric, into) is None:
         pass
     elif time.monotonic() < series.full_until:
         into.fault(row, "too_many_series", message_of_full(metric.name, instance))

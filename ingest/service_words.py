@@ -21,13 +21,17 @@ NUMBERS = {
     1: "stopped", 2: "starting", 3: "stopped", 4: "running", 5: "starting", 6: "running", 7: "stopped",
 }  # fmt: skip
 
+DIGITS = {str(number): state for number, state in NUMBERS.items()}
+
 
 def state_for(word: Any) -> str | None:
     """Return one of our four states for another system's word or number; None when it is none of them."""
     if isinstance(word, bool):
         return None
-    if isinstance(word, int):
+    if isinstance(word, int | float):  # 4.0 is 4: some programs have no other numbers
         return NUMBERS.get(word)
     if not isinstance(word, str):
         return None
+    if word.strip() in DIGITS:
+        return DIGITS[word.strip()]
     return WORDS.get("".join(letter for letter in word.casefold() if letter.isalnum()))

@@ -1,5 +1,6 @@
 """Cleans lists of software from agents: a malformed part of an entry costs only that part, and is noted."""
 
+import math
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -65,7 +66,8 @@ def tidy_fields(index: int, entry: dict[str, Any], tidied: Tidied) -> dict[str, 
 
 def tidy_text(index: int, name: str, value: Any, most: int, tidied: Tidied) -> str | None:
     """Return a text without invisible characters, cut to its length; a number as text, null for anything else."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number and not isinstance(value, str):
         tidied.note(index, name, "wrong_type", "must be text or null; stored as null")
         return None
     text = str(value)[: 10 * most]

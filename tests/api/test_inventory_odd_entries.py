@@ -51,6 +51,16 @@ async def test_an_odd_field_costs_only_itself(device: Device, field: str, value:
         assert [(note["index"], note["field"]) for note in answer["notes"]] == [(5, field)]
 
 
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+async def test_a_version_that_is_no_finite_number_is_null(device: Device, number: str) -> None:
+    url = f"/api/agents/{device.agent_id}/inventory/software"
+    body = b'{"software": [{"software_name": "odd", "software_version": %s}]}' % number.encode()
+    headers = device.headers | {"Content-Type": "application/json"}
+    answer = (await device.client.post(url, content=body, headers=headers)).json()
+    assert (answer["added"], [note["code"] for note in answer["notes"]]) == (1, ["wrong_type"])
+    assert (await installed(device))["odd"]["software_version"] is None
+
+
 @pytest.mark.parametrize("entry", [7, None, {}, {"software_name": ""}, {"software_name": 5}, {"software_name": "\0"}])
 async def test_an_entry_without_a_name_is_rejected_alone_and_removes_nothing(device: Device, entry: Any) -> None:
     await send(device, {"software_name": "kept"})

@@ -131,6 +131,22 @@ async def test_odd_names_and_values_cost_only_themselves(device: Device, pool: a
     }  # fmt: skip
 
 
+async def test_a_value_a_hair_out_of_range_is_cut_however_it_is_sent(device: Device, pool: asyncpg.Pool) -> None:
+    now = utc_now()
+    hairs = {
+        "swap.percent": (100.00000000000001, 100.0), "cpu.core_percent": (103.7, 100.0),
+        "cpu.state_percent": (-7.1e-10, 0.0), "ping.loss_percent": (100.4, 100.0), "disk.percent": (100.2, 100.0),
+    }  # fmt: skip
+    for age in (2, 1, 0):  # the first registers the series, the next ones find them
+        values = [{"metric": name, "instance": "a", "value": value} for name, (value, _) in hairs.items()]
+        receipt = await device.accepted(sample(now - age * MINUTE, series=values))
+        assert {note["code"] for note in receipt["notes"]} == {"clamped"}
+    assert await stored(pool, device) == {(name, "a"): [end] * 3 for name, (_, end) in hairs.items()}
+    far = [{"metric": "swap.percent", "value": 101.5}, {"metric": "temperature.celsius", "value": -273.16}]
+    receipt = await device.accepted(sample(now + MINUTE, series=far))
+    assert {note["code"] for note in receipt["notes"]} == {"out_of_range"}
+
+
 async def test_values_that_are_no_numbers_are_left_out(device: Device, pool: asyncpg.Pool) -> None:
     at = utc_now().isoformat()
     body = (
