@@ -12,7 +12,7 @@ from alerts.tickets.worker import work_tickets
 from core.clock import utc_now
 from tests.alerts.notify.test_notifications import device
 from tests.api.test_alerts_people import MEMORY
-from tests.calls import events
+from tests.calls import beat, events
 from tests.devices import Device, sample
 from tests.people import Tenant
 from tests.rules import CPU, MINUTE, Rules, alerts_of, only_alert
@@ -150,3 +150,22 @@ async def test_late_data_that_breaks_no_rule_records_no_alert(
         await pool.execute(query, device.agent_id)
     assert await look(pool, now) == 0
     assert await alerts_of(device) == []
+
+
+async def test_a_breach_under_a_clock_that_was_behind_is_recorded_once(
+    rules: Rules, device: Device, dora: Tenant, pool: asyncpg.Pool, now: datetime
+) -> None:
+    await make_rule(rules, pool, dora)
+    behind = 3 * HOUR
+    await come_back(device, now - behind - 40 * MINUTE, [50, 50, 95, 95, 95, 95, 95, 95, 95])
+    await beat(device, timestamp=(utc_now() - behind).isoformat())
+    await rules.evaluate(now)
+    assert (await only_alert(device))["status"] == "active"
+    assert await look(pool, now) == 0
+    await device.accepted(sample(utc_now(), cpu_percent=5))
+    await beat(device)
+    assert await look(pool, now) == 0
+    assert (await only_alert(device))["status"] == "active"
+    await come_back(device, now - 26 * HOUR, BACK)  # of a time in which it was away
+    await make_rule(rules, pool, dora, 48 * HOUR)
+    assert await look(pool, now) == 1
