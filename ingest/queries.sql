@@ -65,7 +65,7 @@ WITH uploads AS (
            d.status, d.reported_status, d.current_collected_at, d.late_since, d.boot_at AS known_boot, d.boot_before,
            d.boot_changed_at, d.boot_returns, d.clone_suspected_at, d.boot_by_receipt, d.boot_fallen,
            d.current_metrics AS known_metrics, d.clock_offset_seconds, d.sample_lag, d.sample_lag_since, d.clock_shift,
-           d.clock_off_since, d.clock_told_at, d.metrics_interval_seconds
+           d.clock_off_since, d.clock_told_at, d.metrics_interval_seconds, d.owned_since
     FROM agent_devices d JOIN uploads u ON u.id = d.id
      AND (u.token_hash = d.agent_token
           OR (u.token_hash = d.previous_agent_token AND COALESCE(u.received_at < d.previous_token_until, true))
@@ -85,12 +85,13 @@ WITH uploads AS (
            min(oldest) AS oldest, COALESCE(min(oldest) < :late_before::timestamptz, false) AS is_late,
            (array_agg(metrics ORDER BY collected_at DESC NULLS LAST))[1] AS metrics,
            (array_agg(boot_at ORDER BY collected_at DESC NULLS LAST))[1] AS boot_at,
-           COALESCE(max(collected_at) > COALESCE(current_collected_at, '-infinity'), false) AS is_newest
+           COALESCE(max(collected_at) > COALESCE(current_collected_at, owned_since + clock_shift, '-infinity'),
+                    false) AS is_newest -- what was measured under a former owner is not shown
     FROM accepted
     GROUP BY id, status, reported_status, current_collected_at, known_boot, boot_before, boot_changed_at,
              boot_returns, clone_suspected_at, late_since, boot_by_receipt, boot_fallen, known_metrics,
              clock_offset_seconds, sample_lag, sample_lag_since, clock_shift, clock_off_since, clock_told_at,
-             metrics_interval_seconds
+             metrics_interval_seconds, owned_since
 ), booted AS (
     SELECT *, is_late AND COALESCE(late_since < received_at - :rolled_up_after::interval, true) AS new_period,
            CASE WHEN status = 'disabled' OR NOT measured THEN status ELSE reported_status END AS new_status,

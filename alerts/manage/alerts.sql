@@ -71,11 +71,11 @@ WITH before AS (
     SET status = 'acknowledged', acknowledged_by = :actor_id, acknowledged_at = :now, acknowledgement_note = :note::text
     FROM before b
     WHERE h.id = b.id AND b.status = 'active'
-    RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message
+    RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message, h.former_owner
 ), events AS (
-    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data, former_owner)
     SELECT agent_device_id, 'alert_acknowledged', :now, :now,
-           jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)
+           jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message), former_owner
     FROM changed
 ), audited AS (
     {audit}
@@ -98,11 +98,11 @@ WITH before AS (
     SET status = 'resolved', resolved_at = :now, resolved_by = :actor_id, resolution_notes = :notes
     FROM before b
     WHERE h.id = b.id AND b.status IN ('active', 'acknowledged')
-    RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message
+    RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message, h.former_owner
 ), events AS (
-    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data, former_owner)
     SELECT agent_device_id, 'alert_resolved', :now, :now,
-           jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)
+           jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message), former_owner
     FROM ended
 ), audited AS (
     {audit}
@@ -125,11 +125,12 @@ WITH before AS (
     SET snoozed_until = :until::timestamptz
     FROM before b
     WHERE h.id = b.id AND b.status IN ('active', 'acknowledged')
-    RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message, h.snoozed_until
+    RETURNING h.id, h.agent_device_id, h.agent_alert_id, h.severity, h.alert_message, h.snoozed_until, h.former_owner
 ), events AS (
-    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data, former_owner)
     SELECT agent_device_id, 'alert_snoozed', :now, :now,
-           jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message, 'until', snoozed_until)
+           jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message, 'until', snoozed_until),
+           former_owner
     FROM changed
 ), audited AS (
     {audit}

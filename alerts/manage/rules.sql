@@ -97,11 +97,11 @@ WITH before AS (
     UPDATE agent_alert_history h
     SET status = 'resolved', resolved_at = :now, resolved_by = :actor_id, resolution_notes = :note
     WHERE h.agent_alert_id = :rule_id AND h.status IN ('active', 'acknowledged') AND :note IS NOT NULL
-    RETURNING h.id, h.agent_device_id, h.severity, h.alert_message
+    RETURNING h.id, h.agent_device_id, h.severity, h.alert_message, h.former_owner
 ), events AS (
-    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data, former_owner)
     SELECT agent_device_id, 'alert_resolved', :now, :now,
-           jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)
+           jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message), former_owner
     FROM ended
 ), audited AS (
     {audit}

@@ -1,8 +1,8 @@
 -- Baselines of metrics of devices by hour of the week, for rules that compare with them.
 
 -- read_pairs --
--- The devices in scope and their rules' metrics, each pair once, whose baseline is missing, older than :age or in
--- another time zone than that of the device's site or business. :terms, :now, :age, :default_zone zone of all others.
+-- The devices in scope and their rules' metrics, each pair once, whose baseline is missing, older than :age, of a
+-- former owner or in another time zone than that of the device's site or business. :terms, :now, :age, :default_zone zone of all others.
 SELECT DISTINCT p.device_id, p.name AS metric,
        {time_zone} AS time_zone
 FROM alert_pairs(:terms::jsonb, NULL) p
@@ -11,6 +11,7 @@ JOIN agent_devices d ON d.id = p.device_id
 WHERE NOT EXISTS (SELECT FROM agent_baselines b
                   WHERE b.agent_device_id = p.device_id AND b.metric = p.name
                     AND b.computed_at > :now::timestamptz - :age::interval
+                    AND COALESCE(b.computed_at > d.owned_since, true)
                     AND b.time_zone = {time_zone})
 ORDER BY p.device_id, metric
 
@@ -25,7 +26,8 @@ WITH pair AS MATERIALIZED (
     SELECT p.key, alert_local_hour_of_week(m.bucket, p.time_zone) AS hour_of_week,
            CASE p.metric {gauges WHEN 'NAME' THEN m.NAME_sum / NULLIF(m.NAME_count, 0)} END AS mean
     FROM pair p
-    JOIN agent_metrics_1h m ON m.agent_device_id = p.device_id
+    JOIN agent_devices d ON d.id = p.device_id
+    JOIN agent_metrics_1h m ON m.agent_device_id = p.device_id AND COALESCE(m.bucket > d.owned_since, true)
     WHERE m.bucket > :now::timestamptz - interval '35 days' AND m.bucket <= :now
 ), {baselines}
 INSERT INTO agent_baselines AS b

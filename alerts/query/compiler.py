@@ -53,7 +53,10 @@ TERMS = bindparam("terms", type_=JSONB)
 INSTANTS = bindparam("instants", type_=ARRAY(TIME))
 LOOKBACK = bindparam("lookback", type_=Interval)
 
-devices = table("agent_devices", column("id", UUID), column("clock_shift", Interval))
+devices = table(
+    "agent_devices", column("id", UUID), column("clock_shift", Interval), column("owned_since", TIME)
+)  # fmt: skip
+LONG_AGO = literal_column("'-infinity'::timestamptz", TIME)
 
 FRESH = literal_column("2.5::double precision", DOUBLE_PRECISION)  # intervals for which a sample is the newest
 
@@ -119,19 +122,20 @@ def candidate_pairs() -> Select[Any]:
 
 
 def read_devices(pairs: Any, clocks: Clocks) -> Select[Any]:
-    """Select the devices of the pairs, each with the offset of its clock."""
-    if clocks == "all":
-        return select(pairs.c.device_id, pairs.c.every, NONE.label("shift")).distinct()
-    shift = devices.c.clock_shift
-    fits = shift == NONE if clocks == "right" else shift != NONE
-    joined = pairs.join(devices, and_(devices.c.id == pairs.c.device_id, fits))
-    return select(pairs.c.device_id, pairs.c.every, shift.label("shift")).select_from(joined).distinct()
+    """Select the devices of the pairs, each with the offset of its clock and the time since when its owner has it."""
+    shift: ColumnElement[Any] = devices.c.clock_shift
+    fits = [devices.c.id == pairs.c.device_id]
+    if clocks != "all":
+        fits.append(shift == NONE if clocks == "right" else shift != NONE)
+    owned = func.coalesce(devices.c.owned_since, LONG_AGO, type_=TIME).label("owned")
+    columns = pairs.c.device_id, pairs.c.every, (NONE if clocks == "all" else shift).label("shift"), owned
+    return select(*columns).select_from(pairs.join(devices, and_(*fits))).distinct()
 
 
 def sought_times(features: Sequence[Feature], read: FromClause) -> Select[Any]:
     """Select each device at each instant, with the start of each window, computed here and not for each sample.
 
-    `local` is the instant by the device's own clock.
+    `local` is the instant by the device's own clock. What was measured under a former owner is not read.
     """
     at = select(func.unnest(INSTANTS, type_=TIME).label("at")).subquery("instants").c.at
     local = at + read.c.shift
@@ -143,7 +147,8 @@ def sought_times(features: Sequence[Feature], read: FromClause) -> Select[Any]:
     ]
     fresh = local - FRESH * read.c.every - literal_column("interval '1 minute'", Interval)
     return select(
-        read.c.device_id, read.c.every, at, local.label("local"), (local - LOOKBACK).label("lookback"),
+        read.c.device_id, read.c.every, at, local.label("local"),
+        func.greatest(local - LOOKBACK, read.c.owned + read.c.shift, type_=TIME).label("lookback"),
         fresh.label("fresh"), *since,
     )  # fmt: skip
 

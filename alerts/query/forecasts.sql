@@ -6,7 +6,7 @@ SELECT DISTINCT device_id, name AS metric FROM alert_pairs(:terms::jsonb, NULL) 
 
 -- write_forecasts --
 -- The growth a day of daily maxima over 31 days, by the function `alert_growth`; days that are not rolled up yet are
--- read from hours. Metrics with too little data get no row. :devices, :metrics (in parallel), :now, :days_until until
+-- read from hours, what was measured under a former owner is not. Metrics with too little data get no row. :devices, :metrics (in parallel), :now, :days_until until
 -- when days are rolled up.
 WITH pair AS MATERIALIZED (
     SELECT * FROM unnest(:devices::uuid[], :metrics::text[]) AS p (device_id, metric)
@@ -14,13 +14,15 @@ WITH pair AS MATERIALIZED (
     SELECT p.device_id, p.metric, m.bucket,
            CASE p.metric {gauges WHEN 'NAME' THEN m.NAME_max} END AS highest
     FROM pair p
-    JOIN agent_metrics_1d m ON m.agent_device_id = p.device_id
+    JOIN agent_devices d ON d.id = p.device_id
+    JOIN agent_metrics_1d m ON m.agent_device_id = p.device_id AND COALESCE(m.bucket > d.owned_since, true)
     WHERE m.bucket > :now::timestamptz - interval '31 days' AND m.bucket < :days_until::timestamptz
     UNION ALL
     SELECT p.device_id, p.metric, m.bucket,
            CASE p.metric {gauges WHEN 'NAME' THEN m.NAME_max} END
     FROM pair p
-    JOIN agent_metrics_1h m ON m.agent_device_id = p.device_id
+    JOIN agent_devices d ON d.id = p.device_id
+    JOIN agent_metrics_1h m ON m.agent_device_id = p.device_id AND COALESCE(m.bucket > d.owned_since, true)
     WHERE m.bucket > :now - interval '31 days' AND m.bucket >= :days_until AND m.bucket <= :now
 ), daily AS (
     SELECT device_id, metric, (bucket AT TIME ZONE 'UTC')::date AS day, max(highest) AS highest

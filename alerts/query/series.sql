@@ -5,7 +5,8 @@
 -- Leaves × devices in their reach × instances that they pick, at instants. A piece is a sample, or a bucket of a
 -- level before the cut, known a moment before its end; in the past windows are rounded up to buckets. Of a counter it
 -- is the rate per second, unknown where it fell without a reboot. A clock that is wrong is taken into account. It is
--- compared with the threshold, or with the baseline of the series at that hour of the week. Live, only those instances
+-- compared with the threshold, or with the baseline of the series at that hour of the week. What was measured under a
+-- former owner is not read. Live, only those instances
 -- are read whose newest value is beyond the threshold, and those where the rule is open. :terms, :tenant, :instants in
 -- order, :everything, :level `raw`, `5m` or `1h`, :cut, :width of a bucket (zero for raw), :lowest time; :among the
 -- only devices (or null).
@@ -17,6 +18,8 @@ WITH leaf AS MATERIALIZED (
     SELECT p.rule_id, p.leaf, p.device_id, p.every, p.is_up, p.is_strict, p.value_threshold, p.last_threshold,
            p.recovery, p.by_value, p.span, p.deviations, p.floor, l.part, s.id AS series_id, s.instance, s.is_counter,
            CASE WHEN :everything::boolean THEN interval '0' ELSE d.clock_shift END AS shift,
+           COALESCE(d.owned_since + CASE WHEN :everything THEN interval '0' ELSE d.clock_shift END,
+                    '-infinity') AS owned,
            CASE WHEN :everything AND :width::interval > interval '0'
                 THEN ceil(extract(epoch FROM p.span) / extract(epoch FROM :width)) * :width ELSE p.span END AS taken,
            EXISTS (SELECT FROM agent_alert_states a
@@ -68,7 +71,7 @@ WITH leaf AS MATERIALIZED (
                            END AS rate
                     FROM agent_series_samples m
                     WHERE m.series_id = w.series_id AND m.collected_at > :lowest::timestamptz
-                      AND m.collected_at >= :cut::timestamptz
+                      AND m.collected_at >= :cut::timestamptz AND m.collected_at > w.owned
                       AND m.collected_at <= l.at
                       AND m.collected_at > l.at - GREATEST(w.span, 2.5 * w.every + interval '1 minute') - 3 * w.every
                     WINDOW t AS (ORDER BY m.collected_at)
@@ -90,7 +93,7 @@ WITH leaf AS MATERIALIZED (
                         SELECT * FROM agent_series_1h h
                         WHERE :level = '1h' AND h.series_id = w.series_id AND h.bucket > :lowest AND h.bucket < :cut
                     ) r
-                    WHERE r.bucket + :width - interval '1 microsecond' <= l.at
+                    WHERE r.bucket + :width - interval '1 microsecond' <= l.at AND r.bucket > w.owned
                       AND r.bucket > l.at - GREATEST(w.taken, 2.5 * w.every + interval '1 minute') - :width
                 ) b
                 WHERE b.value_sum IS NOT NULL OR b.rate IS NOT NULL
@@ -143,7 +146,7 @@ WITH leaf AS MATERIALIZED (
     JOIN leaf l ON l.rule_id = p.rule_id AND l.leaf = p.leaf
     JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND s.gone_at IS NULL
      AND {instance_is_picked}
-    JOIN agent_series_forecasts f ON f.series_id = s.id
+    JOIN agent_series_forecasts f ON f.series_id = s.id AND COALESCE(f.computed_at > d.owned_since, true)
 ), judged AS (
     SELECT g.*, CASE WHEN g.is_fresh
                      THEN COALESCE(g.days_left <= extract(epoch FROM g.span) / 86400.0, false) END AS is_near
@@ -172,7 +175,7 @@ JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND
 ORDER BY s.id
 
 -- write_forecasts --
--- Growth a day of series by their daily maxima. :series, :now, :days_until until when days are rolled up.
+-- Growth a day of series by their daily maxima under the present owner. :series, :now, :days_until until when days are rolled up.
 WITH bucket AS (
     SELECT m.series_id, m.bucket, m.value_max
     FROM agent_series_1d m
@@ -185,7 +188,9 @@ WITH bucket AS (
       AND m.bucket <= :now
 ), daily AS (
     SELECT b.series_id, s.unit, (b.bucket AT TIME ZONE 'UTC')::date AS day, max(b.value_max) AS highest
-    FROM bucket b JOIN agent_series s ON s.id = b.series_id
+    FROM bucket b
+    JOIN agent_series s ON s.id = b.series_id
+    JOIN agent_devices d ON d.id = s.agent_device_id AND COALESCE(b.bucket > d.owned_since, true)
     WHERE b.value_max IS NOT NULL
     GROUP BY 1, 2, 3
 ), listed AS (

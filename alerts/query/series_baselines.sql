@@ -1,13 +1,13 @@
 -- Baselines of series by hour of the week, for rules on instances that compare with them.
 
 -- read_series --
--- The series in reach of the rules whose baseline is missing, older than :age or by the clock of another zone than that of
--- the device's site or business. :terms, :now, :age, :default_zone of all others.
+-- The series in reach of the rules whose baseline is missing, older than :age, of a former owner or by the clock of
+-- another zone than that of the device's site or business. :terms, :now, :age, :default_zone of all others.
 WITH leaf AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:terms::jsonb) AS l (rule_id uuid, leaf integer, includes jsonb, excludes jsonb)
 ), requested AS (
     SELECT DISTINCT s.id AS series_id, s.is_counter, s.agent_device_id AS device_id,
-           s.metric || ' of ' || s.instance AS metric,
+           s.metric || ' of ' || s.instance AS metric, d.owned_since,
            {time_zone} AS time_zone
     FROM alert_pairs(:terms::jsonb, NULL) p
     JOIN leaf l ON l.rule_id = p.rule_id AND l.leaf = p.leaf
@@ -20,6 +20,7 @@ SELECT w.*
 FROM requested w
 WHERE NOT EXISTS (SELECT FROM agent_series_baselines b
                   WHERE b.series_id = w.series_id AND b.computed_at > :now::timestamptz - :age::interval
+                    AND COALESCE(b.computed_at > w.owned_since, true)
                     AND b.time_zone = w.time_zone)
 ORDER BY w.series_id
 
@@ -34,7 +35,9 @@ WITH requested AS MATERIALIZED (
                     m.value_increase / NULLIF(extract(epoch FROM m.value_last_at - m.value_first_at), 0)::double precision
            ) AS mean
     FROM requested w
-    JOIN agent_series_1h m ON m.series_id = w.series_id
+    JOIN agent_series s ON s.id = w.series_id
+    JOIN agent_devices d ON d.id = s.agent_device_id
+    JOIN agent_series_1h m ON m.series_id = w.series_id AND COALESCE(m.bucket > d.owned_since, true)
     WHERE m.bucket > :now::timestamptz - interval '35 days' AND m.bucket <= :now
 ), {baselines}
 INSERT INTO agent_series_baselines AS b (series_id, hour_of_week, median, distance, weeks, time_zone, computed_at)

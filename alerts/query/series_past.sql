@@ -2,12 +2,13 @@
 
 -- past_series_forecast_results --
 -- Instances that would have reached a value within a leaf's span (days), as they had grown at the beginning of the hour of
--- each instant; only these. Hours before the cut are read from rollups, later ones from samples. :terms, :tenant,
+-- each instant; only these. What was measured under a former owner is not read. Hours before the cut are read from rollups, later ones from samples. :terms, :tenant,
 -- :instants, :cut; :among the only devices (or null).
 WITH leaf AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:terms::jsonb) AS l (rule_id uuid, leaf integer, includes jsonb, excludes jsonb)
 ), requested AS MATERIALIZED (
     SELECT p.rule_id, p.leaf, p.device_id, s.id AS series_id, s.instance, s.unit = 'percent' AS is_percent, p.span,
+           COALESCE(d.owned_since, '-infinity') AS owned,
            p.value_threshold AS reaches
     FROM alert_pairs(:terms::jsonb, :tenant::uuid, :among::uuid[]) p
     JOIN leaf l ON l.rule_id = p.rule_id AND l.leaf = p.leaf
@@ -30,14 +31,18 @@ WITH leaf AS MATERIALIZED (
       AND m.collected_at >= (SELECT min(hour) FROM evaluated_hour) - interval '31 days'
       AND m.collected_at < (SELECT max(hour) FROM evaluated_hour)
     GROUP BY 1, 2
+), owned AS MATERIALIZED (
+    SELECT h.*
+    FROM hourly h JOIN (SELECT DISTINCT series_id, owned FROM requested) w ON w.series_id = h.series_id
+    WHERE h.hour > w.owned
 ), daily AS MATERIALIZED (
-    SELECT series_id, (hour AT TIME ZONE 'UTC')::date AS day, max(highest) AS highest FROM hourly GROUP BY 1, 2
+    SELECT series_id, (hour AT TIME ZONE 'UTC')::date AS day, max(highest) AS highest FROM owned GROUP BY 1, 2
 ), sample AS (
     SELECT d.series_id, a.hour, d.day, d.highest
     FROM evaluated_hour a JOIN daily d ON d.day < a.day AND d.day > a.day - 31
     UNION ALL
     SELECT h.series_id, a.hour, a.day, max(h.highest)
-    FROM evaluated_hour a JOIN hourly h ON h.hour >= a.day::timestamp AT TIME ZONE 'UTC' AND h.hour < a.hour
+    FROM evaluated_hour a JOIN owned h ON h.hour >= a.day::timestamp AT TIME ZONE 'UTC' AND h.hour < a.hour
     GROUP BY 1, 2, 3
 ), listed AS MATERIALIZED (
     SELECT series_id, hour, array_agg(day ORDER BY day) AS days, array_agg(highest ORDER BY day) AS highs

@@ -131,14 +131,16 @@ WHERE w.stopped > 0 OR EXISTS (SELECT FROM agent_alert_states s
 
 -- forecast_results --
 -- Metrics that reach a value within a leaf's span (days), as they have grown; `value` is in how many days. Growth
--- older than two days is not used. :terms, :tenant, :now; :among the only devices (or null).
+-- older than two days, or under a former owner, is not used. :terms, :tenant, :now; :among the only devices (or null).
 WITH grown AS (
     SELECT p.rule_id, p.leaf, p.device_id, p.span, p.value_threshold AS reaches, f.newest, f.slope_per_day,
            f.computed_at > :now::timestamptz - interval '2 days' AS is_fresh,
            CASE WHEN f.newest >= p.value_threshold THEN 0
                 WHEN f.slope_per_day > 0 THEN (p.value_threshold - f.newest) / f.slope_per_day END AS days_left
     FROM alert_pairs(:terms::jsonb, :tenant::uuid, :among::uuid[]) p
+    JOIN agent_devices d ON d.id = p.device_id
     JOIN agent_forecasts f ON f.agent_device_id = p.device_id AND f.metric = p.name
+     AND COALESCE(f.computed_at > d.owned_since, true)
 ), judged AS (
     SELECT g.*, CASE WHEN g.is_fresh
                      THEN COALESCE(g.days_left <= extract(epoch FROM g.span) / 86400.0, false) END AS is_near

@@ -16,7 +16,7 @@ LIMIT :limit
 -- Claim a device, unless another worker has; returns its scope and the range of the samples that were late by :max_lag
 -- and arrived since the last look; a minute more, for uploads that were committed out of order. The first look reaches
 -- back a day. What arrived until the device's clock was right again is left out: it was evaluated when it arrived, and
--- its times are wrong.
+-- its times are wrong. So is what was measured under a former owner.
 WITH before AS (
     SELECT looked_at FROM agent_alert_late_looks WHERE agent_device_id = :device_id
 ), claimed AS (
@@ -34,7 +34,7 @@ CROSS JOIN LATERAL (
     FROM agent_metrics m
     WHERE m.agent_device_id = d.id AND m.collected_at >= LEAST(d.late_from, d.late_before)
       AND m.received_at > COALESCE((SELECT looked_at FROM before), d.late_at - interval '1 day') - interval '1 minute'
-      AND m.collected_at < m.received_at - :max_lag::interval
+      AND m.collected_at < m.received_at - :max_lag::interval AND COALESCE(m.collected_at > d.owned_since, true)
       AND m.received_at > COALESCE((SELECT max(e.received_at) FROM agent_events e
                                     WHERE e.agent_device_id = d.id AND e.event_type = 'clock_right'), '-infinity')
 ) late

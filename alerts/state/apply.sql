@@ -70,11 +70,11 @@ WITH well AS (
     FROM well w
     WHERE h.agent_alert_id = w.rule_id AND h.agent_device_id = w.device_id AND h.instance = w.instance
       AND h.status IN ('active', 'acknowledged')
-    RETURNING h.id, h.agent_alert_id, h.agent_device_id, h.severity, h.alert_message
+    RETURNING h.id, h.agent_alert_id, h.agent_device_id, h.severity, h.alert_message, h.former_owner
 ), events AS (
-    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data, former_owner)
     SELECT agent_device_id, 'alert_resolved', :now, :now,
-           jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)
+           jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message), former_owner
     FROM resolved
 )
 SELECT id, agent_alert_id, agent_device_id

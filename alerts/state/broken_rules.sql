@@ -68,11 +68,11 @@ WITH out_of_force AS (
     FROM out_of_force g
     WHERE h.agent_alert_id = g.id AND h.status IN ('active', 'acknowledged')
       AND (:only::uuid[] IS NULL OR h.agent_device_id = ANY (:only))
-    RETURNING h.id, h.agent_device_id, h.severity, h.alert_message
+    RETURNING h.id, h.agent_device_id, h.severity, h.alert_message, h.former_owner
 ), events AS (
-    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
+    INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data, former_owner)
     SELECT agent_device_id, 'alert_resolved', :now, :now,
-           jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message)
+           jsonb_build_object('alert_id', id, 'severity', severity, 'message', alert_message), former_owner
     FROM ended
 )
 SELECT id

@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from alerts.replay.late_data import find_late
 from alerts.state.evaluate import evaluate
 from core.clock import utc_now
 from tests.alerts.scenarios import simple
@@ -163,3 +164,42 @@ async def test_a_device_that_changes_hands_leaves_its_past(
     )
     assert [tuple(row) for row in former] == [("auto_resolved", "moved to another business")]
     await pool.execute("UPDATE agent_alerts SET is_active = false WHERE id = $1", response.json()["id"])
+
+
+PAST_RULES = (
+    simple(minutes=1), simple(minutes=30, aggregate="avg"), {"metric": "cpu_percent", "reaches": 95, "within_days": 14},
+    {"metric": "disk.percent", "instance": "*", "operator": ">", "threshold": 90, "duration_minutes": 1},
+)  # fmt: skip
+GROWN = """
+INSERT INTO agent_forecasts (agent_device_id, metric, newest, slope_per_day, days, since, computed_at)
+VALUES ($1, 'cpu_percent', 93, 2, 20, current_date - 20, now())
+"""
+
+
+async def test_the_past_of_a_device_raises_no_alert_under_its_new_owner(
+    make_device: MakeDevice, dora: Tenant, employee: Employee, connection: asyncpg.Connection, pool: asyncpg.Pool
+) -> None:
+    device = await make_device()
+    for conditions in PAST_RULES:
+        body = {"alert_name": "for all", "alert_type": "t", "severity": "warning", "conditions": conditions}
+        response = await device.client.post("/api/agents/alerts", json=body, headers=employee.headers)
+        assert response.status_code == 201, response.text
+    await pool.execute("UPDATE agent_alerts SET created_at = now() - interval '2 days' WHERE is_active")
+    now = utc_now()
+    disks = [{"name": "SECRET:", "percent": 99}]
+    await device.accepted(*(sample(now - age * MINUTE, cpu_percent=99, disks=disks) for age in range(0, 31, 5)))
+    await pool.execute(GROWN, device.agent_id)
+    await evaluate(connection, utc_now())
+    assert await statuses(device) == ["active"] * 4
+    await pool.execute("UPDATE agent_devices SET business_id = $2 WHERE id = $1", device.agent_id, dora.business_id)
+    device.tenant = dora
+    await device.accepted(*(sample(now - age * MINUTE, cpu_percent=98, disks=disks) for age in range(60, 91, 5)))
+    assert (await seen(device))["current_metrics"] == {}
+    for _ in range(3):
+        await evaluate(connection, utc_now())
+        await find_late(connection, utc_now())
+    assert await statuses(device) == []
+    assert [event["event_type"] for event in await events(device)] == ["moved"]
+    ended = "SELECT count(*) FROM agent_events WHERE agent_device_id = $1 AND event_type = 'alert_resolved'"
+    assert await pool.fetchval(ended, device.agent_id) == 4
+    await pool.execute("UPDATE agent_alerts SET is_active = false")
