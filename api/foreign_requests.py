@@ -1,7 +1,7 @@
 """Reads the parts of another agent's request besides its body: format of the answer, token, query."""
 
 import base64
-import binascii
+import re
 from urllib.parse import parse_qs
 
 from api.foreign_paths import Call
@@ -10,6 +10,7 @@ from core.errors import UnauthorizedError
 from protocols.answers import Protocol
 from protocols.errors import UnsupportedUploadError
 
+SPAN = re.compile(r"([0-9]{1,9})([smh])")
 SPAN_UNITS = {"s": 1, "m": 60, "h": 3600}
 MAX_EVERY_SECONDS = 3600
 
@@ -40,7 +41,7 @@ def read_token(header: bytes, query: dict[str, str], call: Call) -> str:
     if scheme.lower() == "basic":
         try:
             return base64.b64decode(value, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # no Base64, or not ASCII, or no UTF-8 inside
             raise UnauthorizedError from None
     if call is Call.INFLUX_WRITE and query.get("p"):
         return query["p"]
@@ -52,7 +53,8 @@ def parse_every(query: dict[str, str]) -> int:
     text = query.get("every", "")
     if not text:
         return 0
-    count, unit = text[:-1], SPAN_UNITS.get(text[-1])
-    if unit is None or not count.isdigit() or not 0 < int(count) * unit <= MAX_EVERY_SECONDS:
+    span = SPAN.fullmatch(text)
+    seconds = int(span[1]) * SPAN_UNITS[span[2]] if span else 0
+    if not 0 < seconds <= MAX_EVERY_SECONDS:
         raise UnsupportedUploadError("`every` must be a time span up to 1h, such as 30s or 5m.")
-    return int(count) * unit * 1_000_000
+    return seconds * 1_000_000

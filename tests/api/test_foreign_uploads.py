@@ -118,6 +118,13 @@ async def test_every_thins_what_comes_too_often(device: Device, pool: asyncpg.Po
     assert (row["collected_at"], row["load_average_1m"]) == (start, 0.0)
 
 
+@pytest.mark.parametrize("every", ["\u00b2s", "s", "-1s", "0m", "2h", "1e1s", "30s ", "9" * 5000 + "s"])
+async def test_a_span_that_cannot_be_read_is_refused(device: Device, every: str) -> None:
+    path = str(httpx.URL("/api/v2/write", params={"precision": "s", "every": every}))
+    response = await write(device, influx_lines(now(), "system load1=1"), path)
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_upload")
+
+
 async def test_a_bad_line_is_named_and_the_others_are_stored(device: Device, pool: asyncpg.Pool) -> None:
     response = await write(device, influx_lines(now(), TELEGRAF[0], "not a line"))
     assert response.status_code == 400
@@ -215,6 +222,12 @@ async def test_without_a_good_token_nothing_is_taken(client: httpx.AsyncClient, 
     response = await client.post(path, content=b"system load1=1", headers=headers)
     assert response.status_code == 401
     assert response.headers["www-authenticate"].startswith("Basic")
+
+
+@pytest.mark.parametrize("path", ["/write", "/v1/metrics", "/api/v1/write", "/collectd"])
+async def test_a_password_that_is_not_ascii_is_a_wrong_token(client: httpx.AsyncClient, path: str) -> None:
+    headers = {b"Authorization": b"Basic \xe9", b"Content-Encoding": b"snappy"}
+    assert (await client.post(path, content=b"system load1=1", headers=headers)).status_code == 401
 
 
 async def test_a_revoked_token_is_told_so(device: Device, employee: Employee) -> None:
