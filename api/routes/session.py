@@ -9,7 +9,7 @@ import asyncpg
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
-from api.auth import Credentials
+from api.auth import Credentials, admit_person
 from api.errors import ErrorAnswer
 from api.routes.me import Me, whole_person
 from api.server.sessions import COOKIE, CrossSiteError, headers_by_name, is_loopback, is_own_origin
@@ -105,7 +105,7 @@ async def open_session(
         raise UnauthorizedError
     services = get_services(request)
     person = services.tokens.verify_person(token)
-    services.limits.take_person(person.subject, person.tenant)
+    await admit_person(services, person)
     return await begin(request, response, token, person)
 
 

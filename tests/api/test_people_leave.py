@@ -60,6 +60,20 @@ async def test_an_employee_who_is_switched_off_can_do_nothing_more(
         assert error_of(await act(device, leaver, waiting, "approve")) == (401, "access_ended")
 
 
+@pytest.mark.parametrize("way", ["header", "body"])
+async def test_an_employee_who_is_switched_off_opens_no_session(
+    settings: Settings, pool: asyncpg.Pool, tokens: Tokens, way: str
+) -> None:
+    leaver = await make_employee(pool, tokens)
+    given: dict[str, Any] = {"headers": leaver.headers} if way == "header" else {"json": {"token": leaver.token}}
+    async with asking(settings) as client:
+        assert (await client.post("/api/session", **given)).status_code == 200
+        await pool.execute("UPDATE employees SET is_active = false WHERE id = $1", leaver.employee_id)
+        refused = await client.post("/api/session", **given)
+        assert error_of(refused) == (401, "access_ended")
+        assert "set-cookie" not in refused.headers
+
+
 async def test_an_employee_who_is_deleted_can_do_nothing_more(
     settings: Settings, pool: asyncpg.Pool, tokens: Tokens, device: Device
 ) -> None:
