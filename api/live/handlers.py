@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
+import msgspec
 from pydantic import BaseModel, Field, ValidationError
 
+from api.agent_events import keep_event
 from api.errors import InvalidRequestError, list_faults
 from api.live.changes import UNCONFIRMED_SECONDS, ChangePoller, format_time
 from api.live.clients import FollowedScope, LiveClient, Message
@@ -24,7 +26,6 @@ from commands.delivery import finish_command, release_commands, start_command
 from core.errors import RateLimitedError, RtsError
 from db.pools import CONNECTION_ERRORS, DatabaseUnavailableError
 from devices.devices import visible_devices
-from devices.event_log import add_event
 
 log = logging.getLogger(__name__)
 
@@ -140,8 +141,7 @@ class Handlers:
     async def _event(self, client: LiveClient, agent: LiveAgent, data: Any) -> Message:
         del client
         event = AgentEvent.model_validate(data)
-        services = self._services
-        await add_event(services.pool, agent.agent_id, event.event_type, event.timestamp, event.data, services.clock())
+        await keep_event(self._services, agent.agent_id, event, len(msgspec.json.encode(event.data)))
         return {"kept": True}
 
     async def _started(self, client: LiveClient, agent: LiveAgent, data: Any) -> Message:

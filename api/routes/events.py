@@ -6,12 +6,13 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
+from api.agent_events import keep_event
 from api.auth import CurrentAgent, CurrentPerson
 from api.fields.text import StorableText
 from api.schemas.agents import AgentId
 from api.schemas.events import AgentEvent, DeviceEvent, EventList
 from api.services import body_size, get_services
-from devices.event_log import add_event, read_events
+from devices.event_log import read_events
 
 router = APIRouter(prefix="/api/agents", tags=["events"])
 
@@ -25,10 +26,7 @@ class EventReceipt(BaseModel):
 @router.post("/{agent_id}/events", status_code=201)
 async def take_event(request: Request, agent: CurrentAgent, body: AgentEvent) -> EventReceipt:
     """Store an event and send it to followers of the device on the live channel."""
-    services = get_services(request)
-    services.quotas.check(agent.agent_id, "events", "bytes")
-    await add_event(services.pool, agent.agent_id, body.event_type, body.timestamp, body.data, services.clock())
-    services.quotas.spend(agent.agent_id, events=1, bytes=body_size(request))
+    await keep_event(get_services(request), agent.agent_id, body, body_size(request))
     return EventReceipt()
 
 
