@@ -24,3 +24,10 @@ class SeveralHostsError(RtsError):
 
     code: ClassVar[str] = "several_hosts"
     status: ClassVar[int] = 400
+
+
+class TooManyReadError(RtsError):
+    """This remote read reaches too many samples: ask for fewer devices or a shorter range."""
+
+    code: ClassVar[str] = "too_many_read"
+    status: ClassVar[int] = 422

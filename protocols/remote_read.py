@@ -3,22 +3,27 @@
 Field numbers: prometheus.io, "Remote Read API". Samples only: a client that offers streamed chunks takes samples too.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import cramjam
 from google.protobuf.message import DecodeError
 
-from protocols.errors import MalformedUploadError
+from protocols.errors import MalformedUploadError, TooManyReadError
 from protocols.protobuf_messages import ReadRequest, ReadResponse
 from protocols.remote_write import unpack, unpacked_size
 
 MAX_UNPACKED = 1024 * 1024  # bytes of a request
 MAX_QUERIES, MAX_MATCHERS = 10, 50  # of a request, of a query
+MAX_SAMPLES = 2_000_000  # of an answer; about 40 bytes each while it is composed
+SAMPLES_A_PIECE = 1_000  # composed at once, in some milliseconds
 # A sample is the newest value for five minutes after its time: a wider bucket repeats its value within itself.
 LOOKBACK = timedelta(minutes=4, seconds=59)
+MILLISECOND = timedelta(milliseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -73,18 +78,45 @@ def to_time(milliseconds: int) -> datetime:
     return EPOCH + timedelta(milliseconds=min(max(milliseconds, earliest), latest))
 
 
-def write_results(results: Iterable[Iterable[ReadSeries]]) -> bytes:
-    """Return the body of an answer: a result for each query."""
-    response: Any = ReadResponse()
-    for one_result in results:
-        result = response.results.add()
-        for series in one_result:
-            added = result.timeseries.add()
-            for name, value in sorted(series.labels.items()):
-                added.labels.add(name=name, value=value)
-            for time, number in series.points:
-                added.samples.add(value=number, timestamp=(time - EPOCH) // timedelta(milliseconds=1))
-    return bytes(cramjam.snappy.compress_raw(response.SerializeToString()))
+class ReadAnswer:
+    """The body of an answer: a result for each query, and in it the series that are added.
+
+    Others have their turn between the samples of a large answer, and its samples are bounded.
+    """
+
+    def __init__(self, most: int = MAX_SAMPLES) -> None:
+        """`most`: samples of the whole answer."""
+        self._response: Any = ReadResponse()
+        self._result: Any = None
+        self._most = most
+        self._samples = 0
+
+    def begin(self) -> None:
+        """Begin the result of the next query."""
+        self._result = self._response.results.add()
+
+    async def add(self, series: ReadSeries) -> None:
+        """Add one series to the result; raises TooManyReadError."""
+        added = self._result.timeseries.add()
+        for name, value in sorted(series.labels.items()):
+            added.labels.add(name=name, value=value)
+        points = iter(series.points)
+        while piece := list(islice(points, SAMPLES_A_PIECE)):
+            self._count(len(piece))
+            for time, number in piece:
+                added.samples.add(value=number, timestamp=(time - EPOCH) // MILLISECOND)
+            await asyncio.sleep(0)
+
+    def _count(self, samples: int) -> None:
+        self._samples += samples
+        if self._samples > self._most:
+            raise TooManyReadError(
+                f"This request reaches over {self._most} samples: ask for fewer devices or less time."
+            )
+
+    def body(self) -> bytes:
+        """Return the answer as a snappy block."""
+        return bytes(cramjam.snappy.compress_raw(self._response.SerializeToString()))
 
 
 def repeated(

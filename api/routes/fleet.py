@@ -1,6 +1,6 @@
 """The fleet for other monitoring: GET /api/fleet/metrics to scrape, POST /api/v1/read as Prometheus reads remotely."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
@@ -9,6 +9,7 @@ import asyncpg
 from fastapi import APIRouter, Query, Request, Response
 
 from api.auth import CurrentReader, Reader
+from api.fair_turn import FairTurn
 from api.services import Services, get_services
 from core.errors import RtsError
 from core.metrics import METRICS, Kind, Metric
@@ -16,7 +17,7 @@ from core.micros import to_time
 from db.hypertables.policies import DAY, HOUR, MINUTE
 from devices.fleet import matching_series, newest_samples
 from protocols.fleet_text import expose_fleet
-from protocols.remote_read import ReadQuery, ReadSeries, read_queries, repeated, write_results
+from protocols.remote_read import ReadAnswer, ReadQuery, ReadSeries, read_queries, repeated
 from rollups.choose import MAX_POINTS, MAX_RANGE
 from rollups.plans import HistoryQuery
 
@@ -31,6 +32,7 @@ RAW = timedelta()
 # The widths of points, and for how long a range each serves.
 WIDTHS = ((RAW, 6 * HOUR), (5 * MINUTE, MAX_POINTS * 5 * MINUTE), (HOUR, MAX_POINTS * HOUR), (DAY, MAX_RANGE))
 PROTOBUF = "application/x-protobuf"
+_turn = FairTurn()  # one answer is composed at a time; businesses take turns
 
 
 class NotSnappyError(RtsError):
@@ -70,32 +72,36 @@ async def remote_read(request: Request, reader: CurrentReader) -> Response:
     """Answer Prometheus' remote read: a snappy block of queries, samples in return.
 
     Series are `rts_cpu_percent` and so on, counters as `rts_network_rx_bytes_per_second`, and `rts_device_info`, with
-    the labels device, device_id and business. A query reaches at most 500 series.
+    the labels device, device_id and business. A query reaches at most 500 series, an answer at most 2,000,000 samples.
     """
     services = get_services(request)
     body = await request.body()
     if body and request.headers.get("content-encoding", "").lower() != "snappy":
         raise NotSnappyError
-    results = [await answer_query(services, reader, query) for query in read_queries(body)]
-    return Response(write_results(results), media_type=PROTOBUF, headers={"Content-Encoding": "snappy"})
+    queries, answer = read_queries(body), ReadAnswer()
+    async with _turn.of(reader.tenant, reader.tenant):
+        for query in queries:
+            answer.begin()
+            async for series in find_series(services, reader, query):
+                await answer.add(series)
+        return Response(answer.body(), media_type=PROTOBUF, headers={"Content-Encoding": "snappy"})
 
 
-async def answer_query(services: Services, reader: Reader, query: ReadQuery) -> list[ReadSeries]:
-    """Return the series of one query; raises TooManySeriesError, BadMatcherError."""
+async def find_series(services: Services, reader: Reader, query: ReadQuery) -> AsyncIterator[ReadSeries]:
+    """Yield the series of one query, device by device; raises TooManySeriesError, BadMatcherError."""
     now = services.clock()
     start, end = max(query.start, now - MAX_RANGE), min(query.end + timedelta(milliseconds=1), now + 5 * MINUTE)
     if start >= end:
-        return []
+        return
     rows = await matching_series(services.pool, reader.tenant, [*BY_SERIES, INFO], query.matchers)
-    series: list[ReadSeries] = []
     for device_id in dict.fromkeys(row["id"] for row in rows):
         labels = {row["name"]: series_labels(row) for row in rows if row["id"] == device_id}
         if INFO in labels:
-            series.append(ReadSeries(labels[INFO], [(time, 1.0) for time in list_times(query, start, end)]))
+            yield ReadSeries(labels[INFO], ((time, 1.0) for time in list_times(query, start, end)))
         metrics = {name: BY_SERIES[name] for name in labels if name in BY_SERIES}
         if metrics:
-            series += await read_device(services, reader, device_id, metrics, labels, (start, end, query.step))
-    return series
+            for series in await read_device(services, reader, device_id, metrics, labels, (start, end, query.step)):
+                yield series
 
 
 async def read_device(

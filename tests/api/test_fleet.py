@@ -1,6 +1,8 @@
 """The fleet for other monitoring: scraped, and read remotely, each caller only their own business's."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -11,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from api.routes import fleet
 from api.routes.fleet import WIDTHS, choose_width
+from protocols.errors import TooManyReadError
 from protocols.protobuf_messages import ReadRequest, ReadResponse
-from protocols.remote_read import LOOKBACK, repeated
+from protocols.remote_read import LOOKBACK, ReadAnswer, ReadSeries, repeated
 from rollups.choose import MAX_POINTS, MAX_RANGE
 from tests.conftest import MakeDevice
 from tests.devices import sample
@@ -179,6 +183,56 @@ async def test_a_broken_regular_expression_is_named(client: httpx.AsyncClient, a
     headers = alice.headers | {"Content-Encoding": "snappy"}
     answer = await client.post("/api/v1/read", content=body, headers=headers)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_matcher")
+
+
+def series_of(count: int) -> ReadSeries:
+    """Return a series with a value each minute."""
+    start = datetime(2026, 5, 3, tzinfo=UTC)
+    return ReadSeries({"device": "desk"}, ((start + number * timedelta(minutes=1), 1.0) for number in range(count)))
+
+
+async def test_others_have_their_turn_while_a_large_answer_is_composed() -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other, answer = asyncio.create_task(take_turns()), ReadAnswer()
+    answer.begin()
+    await answer.add(series_of(100_000))
+    other.cancel()
+    assert turns >= 100
+    parsed: Any = ReadResponse()
+    parsed.ParseFromString(bytes(cramjam.snappy.decompress_raw(answer.body())))
+    assert len(parsed.results[0].timeseries[0].samples) == 100_000
+
+
+async def test_the_samples_of_all_series_of_an_answer_are_bounded() -> None:
+    answer = ReadAnswer(most=100)
+    for _ in range(2):
+        answer.begin()
+        await answer.add(series_of(50))
+    with pytest.raises(TooManyReadError):
+        await answer.add(series_of(1))
+
+
+async def test_a_remote_read_of_too_many_samples_is_refused_and_the_next_is_answered(
+    client: httpx.AsyncClient, make_device: MakeDevice, alice: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = await make_device(alice)
+    monkeypatch.setattr(fleet, "ReadAnswer", partial(ReadAnswer, most=20))
+    matchers = ("__name__", 0, "rts_device_info"), ("device_id", 0, str(device.agent_id))
+    request: Any = ReadRequest()
+    query = request.queries.add(end_timestamp_ms=int(datetime.now(UTC).timestamp() * 1000))
+    for name, kind, value in matchers:
+        query.matchers.add(name=name, type=kind, value=value)
+    body = bytes(cramjam.snappy.compress_raw(request.SerializeToString()))
+    answer = await client.post("/api/v1/read", content=body, headers=alice.headers | {"Content-Encoding": "snappy"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "too_many_read")
+    assert len(await read(client, alice.headers, *matchers)) == 1
 
 
 @given(st.timedeltas(timedelta(seconds=1), MAX_RANGE), st.timedeltas(timedelta(), timedelta(days=30)))
