@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 
 from agent.instances import UNREAL_INTERFACES, instances
+from agent.measured import measured
 
 GB = 1e9
 WATCHED_PROCESSES = 6
@@ -39,21 +40,24 @@ class Collector:
         self._watched = largest_processes()
 
     def sample(self) -> dict[str, Any]:
-        """Return one sample in the form of the upload API; a metric that cannot be measured is null."""
-        memory, disk, network = psutil.virtual_memory(), psutil.disk_usage("/"), network_totals()
+        """Return one sample in the form of the upload API; a metric that cannot be measured is null or missing."""
+        at = datetime.now(UTC).isoformat()
+        memory, disk = measured("memory", psutil.virtual_memory), measured("the disk", lambda: psutil.disk_usage("/"))
+        cpu, boot = measured("CPU", psutil.cpu_percent), measured("the start", psutil.boot_time)
+        loads, network = measured("load", psutil.getloadavg), measured("the network", network_totals)
+        services = measured("processes", self.watched)
         return {
-            "collected_at": datetime.now(UTC).isoformat(),
-            "cpu_percent": min(100.0, psutil.cpu_percent()),
-            "memory_used_gb": (memory.total - memory.available) / GB,
-            "memory_percent": memory.percent,
-            "disk_used_gb": disk.used / GB,
-            "disk_percent": disk.percent,
-            "load_average": list(psutil.getloadavg()),
-            "uptime_seconds": int(time.time() - psutil.boot_time()),
+            "collected_at": at,
+            "cpu_percent": None if cpu is None else min(100.0, cpu),
+            "memory_used_gb": (memory.total - memory.available) / GB if memory else None,
+            "memory_percent": memory.percent if memory else None,
+            "disk_used_gb": disk.used / GB if disk else None,
+            "disk_percent": disk.percent if disk else None,
+            "load_average": list(loads) if loads else None,
+            "uptime_seconds": None if boot is None else max(0, int(time.time() - boot)),
             "network_rx_bytes": network[0] if network else None,
             "network_tx_bytes": network[1] if network else None,
-            "services": self.watched(),
-        } | instances()
+        } | ({} if services is None else {"services": services}) | instances()  # fmt: skip
 
     def watched(self) -> list[dict[str, Any]]:
         """Return the watched processes as services; a restarted process keeps its place under its new pid."""

@@ -10,6 +10,8 @@ from typing import Any
 
 import psutil
 
+from agent.measured import measured
+
 # psutil's `all=False` leaves most of these out already; not on every platform.
 UNREAL_TYPES = frozenset({"squashfs", "overlay", "devtmpfs", "ramfs", "iso9660", "udf", "autofs", "fuse.snapfuse"})
 UNREAL_MOUNTS = re.compile(r"^/(snap|var/snap|var/lib/(docker|containerd|kubelet)|run|proc|sys|dev)(/|$)")
@@ -25,7 +27,8 @@ MAX_NAME = 255
 
 def instances() -> dict[str, Any]:
     """Return the parts of a sample with instances; a part that this platform cannot measure is missing."""
-    parts = {"disks": disks(), "interfaces": interfaces(), "sensors": sensors(), "series": swap()}
+    measures = {"disks": disks, "interfaces": interfaces, "sensors": sensors, "series": swap}
+    parts = {name: measured(name, measure) for name, measure in measures.items()}
     return {name: part[:MOST] for name, part in parts.items() if part}
 
 
@@ -37,9 +40,9 @@ def disks() -> list[dict[str, Any]]:
         if is_real_disk(part) and device not in seen and len(part.mountpoint) <= MAX_NAME:
             seen.add(device)
             readings.append(part)
-    counters = psutil.disk_io_counters(perdisk=True) or {}
-    measured = (disk(part, counters.get(part.device.rpartition("/")[2])) for part in readings)
-    return [one for one in measured if one is not None]
+    counters = measured("reads and writes of disks", lambda: psutil.disk_io_counters(perdisk=True)) or {}
+    usages = (disk(part, counters.get(part.device.rpartition("/")[2])) for part in readings)
+    return [one for one in usages if one is not None]
 
 
 def partitions() -> Iterator[Any]:

@@ -2,21 +2,21 @@
 
 import json
 import logging
-import os
 import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from agent.client import Identity, RefusedError, Uplink, parse_json, register
-from agent.collect import Collector, describe_machine
+from agent.client import Identity, RefusedError, Uplink, parse_json
+from agent.collect import Collector
 from agent.commands import Commands, Outcome
+from agent.database import StoreInUseError
 from agent.inventory import list_software
 from agent.live import LiveLine
 from agent.store import AgentStore
@@ -25,30 +25,6 @@ log = logging.getLogger(__name__)
 
 CONFIGURED = ("metrics_interval_seconds", "heartbeat_interval_seconds", "websocket_url")
 WAIT_SECONDS = 1.0  # longest time until it notices `stop`
-
-
-def load_identity(server: str, token: str | None, state: Path) -> Identity:
-    """Return the identity of this agent: from its state file, else by registering with `token`.
-
-    Raises RefusedError when there is neither.
-    """
-    if state.exists():
-        return Identity(**json.loads(state.read_text()))
-    if not token:
-        raise RefusedError(f"not registered yet (no {state}): pass --token AGT-…, made by an employee")
-    identity = register(server, token, describe_machine())
-    save_identity(identity, state)
-    return identity
-
-
-def save_identity(identity: Identity, state: Path) -> None:
-    """Write the state file in one step, readable by its owner only: it holds the token."""
-    state.parent.mkdir(parents=True, exist_ok=True)
-    new = state.with_suffix(".new")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        json.dump(asdict(identity), file)
-    new.replace(state)
 
 
 def run(
@@ -63,9 +39,12 @@ def run(
     """Sample every `interval` seconds (None: the server's setting), `count` times (None: until `stop`).
 
     `save` keeps an identity whose token has changed. `queue_file` keeps unsent samples, begun commands and results
-    across runs; None keeps them in memory. Raises RefusedError.
+    across runs; None keeps them in memory. Raises RefusedError, also when another agent runs with this file.
     """
-    store = AgentStore(queue_file)
+    try:
+        store = AgentStore(queue_file)
+    except StoreInUseError as error:
+        raise RefusedError(str(error)) from error
     agent = AgentLoop(server, identity, interval, stop, save, store)
     try:
         agent.keep_going(count)
@@ -158,19 +137,32 @@ class AgentLoop:
         new = replace(self._identity, **config)
         if new != self._identity:
             self._identity = new
-            self._save(new)
+            if not self._keep(new):
+                log.warning("the changed configuration holds until the agent ends")
             self._every = self._interval or new.metrics_interval_seconds
             log.info("the configuration has changed")
 
     def _change_token(self) -> None:
-        """Get a new token; it is kept before it is used, so a crash in between loses neither."""
+        """Get a new token; it is kept before it is used, so a crash in between loses neither.
+
+        One that cannot be kept is not used: the old one stays valid, and the next heartbeat asks for another.
+        """
         token = self.uplink.rotate()
-        if token:
-            self._identity = replace(self._identity, agent_token=token)
-            self._save(self._identity)
+        new = replace(self._identity, agent_token=token) if token else None
+        if token and new and self._keep(new):
+            self._identity = new
             self.uplink.use(token)
             self._line.token = token
             log.info("the token was replaced")
+
+    def _keep(self, identity: Identity) -> bool:
+        """Write the state file; return whether that was possible."""
+        try:
+            self._save(identity)
+        except OSError as error:
+            log.warning("the state file cannot be written: %s", error)
+            return False
+        return True
 
     def _collect_now(self, params: dict[str, Any]) -> Outcome:
         """Take a sample now and upload it."""

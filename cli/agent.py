@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from agent.run import load_identity, run, save_identity
+from agent.run import run
+from agent.state import load_identity, save_identity
 from cli.parent import exit_with_parent
 from cli.settings import log_to_stderr
 

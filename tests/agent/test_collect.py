@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from agent.collect import Collector, network_totals
+from agent.measured import measured
 
 MIB = 2**20
 
@@ -98,3 +99,14 @@ def test_a_program_whose_pid_another_one_has_is_stopped(start: Callable[[], subp
     collector, other = Collector(), start()
     collector._watched = {"gone": other.pid}
     assert collector.watched() == [{"name": "gone", "status": "stopped", "pid": None}]
+
+
+def test_a_part_that_cannot_be_measured_costs_only_itself(caplog: pytest.LogCaptureFixture) -> None:
+    def of_an_unknown_kernel() -> float:
+        raise ValueError("not sure how to interpret line")
+
+    assert [measured("a line", of_an_unknown_kernel) for _ in range(3)] == [None, None, None]
+    assert measured("another", lambda: 4) == 4
+    assert [record.getMessage() for record in caplog.records] == [
+        "a line cannot be measured: ValueError('not sure how to interpret line')"
+    ]

@@ -3,10 +3,13 @@
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from agent.client import Identity, RefusedError, Uplink, register
+from agent.run import AgentLoop
+from agent.state import save_identity
 from agent.store import AgentStore
 
 RECEIPT = '{"received": 2, "accepted": 2, "duplicates": 0, "rejected": [], "alerts_triggered": []}'
@@ -92,3 +95,16 @@ def test_registering_at_something_else_is_refused_with_its_answer(address: str) 
     Proxy.answers = (200, {}, "<html>Please log in</html>")
     with pytest.raises(RefusedError):
         register(address, "AGT-7KQ2-M9XD-P4TR", {})
+
+
+def test_a_new_token_that_cannot_be_kept_is_not_used(address: str, caplog: pytest.LogCaptureFixture) -> None:
+    Proxy.answers = (200, {}, '{"agent_token": "new", "rotate_token": true, "config": {"metrics_interval_seconds": 9}}')
+    identity = Identity("00000000-0000-0000-0000-000000000001", "token", 300, 300)
+    nowhere = Path("/proc/nothing/agent.json")
+    loop = AgentLoop(
+        address, identity, None, threading.Event(), lambda new: save_identity(new, nowhere), AgentStore()
+    )  # fmt: skip
+    loop._beat()
+    assert loop.uplink._http.headers["Authorization"] == "Bearer token"
+    assert "the state file cannot be written" in caplog.text
+    loop.uplink.close()
