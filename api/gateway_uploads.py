@@ -26,7 +26,7 @@ from ingest.samples import Sample
 from protocols.answers import Stored
 from protocols.fold import fold_samples
 from protocols.memory import DeviceMemory, Memory
-from protocols.readings import MeasuredValue, MetricReading
+from protocols.readings import MeasuredValue, MetricReading, floor
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,11 @@ class Arrival:
 
     def samples_of(self, values: Sequence[MeasuredValue], memory: DeviceMemory) -> list[Sample]:
         return fold_samples(values, memory, self.every, from_time(self.at + MAX_SAMPLE_LEAD))
+
+    def count_rejected(self, values: Sequence[MeasuredValue]) -> int:
+        """Return how many values belong to samples that are too old or too far ahead."""
+        earliest, latest = from_time(self.at - self.max_age), from_time(self.at + MAX_SAMPLE_LEAD)
+        return sum(not earliest <= floor(value.cell, self.every or 1) <= latest for value in values)
 
 
 class GatewayUploads:
@@ -84,7 +89,8 @@ class GatewayUploads:
             self._quotas.spend(upload.agent_id, gateway.business_id, samples=upload.inserted)
             upload.rows.clear()  # rows refer to the upload: a cycle that only the garbage collector would free
         await self._judge(gateway, hosts, dict(zip(uploads, results, strict=True)), reading)
-        return Stored(reading, rejected)
+        rejected_values = sum(arrival.count_rejected(hosts[host]) for host in uploads) if rejected else 0
+        return Stored(reading, rejected, rejected_values)
 
     def _uploads_of(
         self, gateway: CurrentGateway, hosts: dict[str, list[MeasuredValue]], reading: MetricReading, arrival: Arrival
@@ -160,9 +166,12 @@ def make_upload(
     max_samples: int,
 ) -> Upload:
     """Return the upload of one device, whose samples may be parts of rows; raises TooManySamplesError."""
+    may_lack = memory.may_lack_interfaces
     samples = arrival.samples_of(values, memory)
     decoded = accepted_by_time(samples, arrival.at, max_samples, arrival.max_age)
     before = memory.counted_before(decoded.samples[0].collected_at) if decoded.samples else None
-    upload = Upload(device_id, token_hash, arrival.at, decoded, merges=True, before=before)
+    upload = Upload(
+        device_id, token_hash, arrival.at, decoded, merges=True, may_lack_interfaces=may_lack, before=before
+    )  # fmt: skip
     upload.make_rows()
     return upload

@@ -62,6 +62,13 @@ def fill_network(sample: Sample, interfaces: Sequence[Interface], summed: Collec
         sample.network_rx_bytes, sample.network_tx_bytes = received, sent
 
 
+def drop_partial_sums(sample: Sample, known_interfaces: Collection[str]) -> None:
+    """Leave out network counters that are sums over some of the interfaces that the device has had lately."""
+    names = {interface.name for interface in sample.interfaces or ()}
+    if not {name for name in known_interfaces if is_real_interface(name)} <= names:
+        sample.network_rx_bytes = sample.network_tx_bytes = None
+
+
 def is_real_interface(name: str) -> bool:
     """Return whether an interface connects the device itself, by its name."""
     return not UNREAL_INTERFACE.match(name)

@@ -16,7 +16,7 @@ from db.sql import load_beside
 from ingest.copy_rows import END, SIGNATURE, encode_row, microseconds
 from ingest.pending import Row, Upload
 from ingest.series_breaks import mark_breaks
-from ingest.series_columns import fill_columns, lacks_columns
+from ingest.series_columns import drop_partial_sums, fill_columns, lacks_columns
 from ingest.series_newest import COLUMNS as NEWEST_COLUMNS
 from ingest.series_newest import Timed, rows_with_times
 from ingest.series_registry import REFUSED_SECONDS, DeviceSeries, SeriesRegistry
@@ -48,7 +48,7 @@ class SeriesWriter:
             return
         await self._learn(connection, {row.upload.agent_id for row in bringing})
         for row in bringing:
-            if lacks_columns(row.sample):
+            if row.upload.may_lack_interfaces or lacks_columns(row.sample):
                 fill_row(row, self._known_interfaces(row.upload.agent_id))
 
     async def store(
@@ -157,8 +157,10 @@ class SeriesWriter:
 
 def fill_row(row: Row, known_interfaces: Collection[str]) -> None:
     """Fill the columns of a sample from its lists, and make its row again."""
-    fill_columns(row.sample, known_interfaces)
     upload = row.upload
+    if upload.may_lack_interfaces:
+        drop_partial_sums(row.sample, known_interfaces)
+    fill_columns(row.sample, known_interfaces)
     row.encoded = encode_row(upload.agent_id.bytes, microseconds(upload.received_at), row.sample, row.unknown)
 
 

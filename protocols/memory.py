@@ -16,7 +16,7 @@ from uuid import UUID
 from ingest.samples import Sample
 from protocols.columns import IDLE_STATES, SYSTEM_DISKS
 from protocols.mapping import Mapped
-from protocols.readings import Quantity
+from protocols.readings import DISKS, Quantity
 
 MAX_DEVICES = 65_536
 MAX_CELLS = 8  # newest cells of a device: a catch-up of older ones is computed from its own request
@@ -32,7 +32,6 @@ SETS = (
     Quantity.MEMORY_STATE,
 )  # fmt: skip
 INTERFACES = (Quantity.NETWORK_RX, Quantity.NETWORK_TX)
-DISKS = frozenset(quantity for quantity in Quantity if quantity.startswith("disk_"))
 
 Cell = dict[Quantity | Mapped, dict[str, float]]
 
@@ -68,6 +67,8 @@ class DeviceMemory:
 
     cells: dict[int, Cell] = field(default_factory=dict)
     complete_sets: dict[Quantity, frozenset[str]] = field(default_factory=dict)
+    # Sets that only one cell has shown: perhaps it was half of a cell.
+    learned_in: dict[Quantity, int] = field(default_factory=dict)
     # A set that shrank, and in which cell: the next cell with the same set makes it the new one.
     smaller_sets: dict[Quantity, tuple[int, frozenset[str]]] = field(default_factory=dict)
     # The newest samples with counters, by their times: what the next ones are compared with.
@@ -75,6 +76,11 @@ class DeviceMemory:
     # A quantity that a device has sent is preferred from then on: all parts of a column must come from the same one.
     has_system_disk: bool = False
     has_memory_percent: bool = False
+
+    @property
+    def may_lack_interfaces(self) -> bool:
+        """Return whether a sum over interfaces may be one over some of them: less than two cells have shown the set."""
+        return any(one not in self.complete_sets or one in self.learned_in for one in INTERFACES)
 
     def merge(self, cells: Mapping[int, Cell]) -> MergedCells:
         """Add the values of a request; return its cells with the values of earlier requests.
@@ -139,6 +145,10 @@ class DeviceMemory:
         if present < expected and not (present == smaller and shrank_at < at):
             self.smaller_sets[quantity] = at, present
             return False
+        if quantity not in self.complete_sets:
+            self.learned_in[quantity] = at
+        elif self.learned_in.get(quantity) != at:
+            self.learned_in.pop(quantity, None)
         self.complete_sets[quantity] = present
         self.smaller_sets.pop(quantity, None)
         return True
