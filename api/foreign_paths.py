@@ -11,6 +11,7 @@ class Call(StrEnum):
     """The kind of a request."""
 
     INFLUX_WRITE = "influx_write"
+    INFLUX_WRITE_3 = "influx_write_3"
     INFLUX_PING = "influx_ping"
     INFLUX_HEALTH = "influx_health"
     INFLUX_QUERY = "influx_query"
@@ -24,7 +25,7 @@ AGENT = re.compile(r"/api/agents/([^/]+)(?:/influx|/otlp|/prometheus)?(/.+)")
 CALLS = {
     "/write": Call.INFLUX_WRITE,
     "/api/v2/write": Call.INFLUX_WRITE,
-    "/api/v3/write_lp": Call.INFLUX_WRITE,
+    "/api/v3/write_lp": Call.INFLUX_WRITE_3,
     "/ping": Call.INFLUX_PING,
     "/health": Call.INFLUX_HEALTH,
     "/query": Call.INFLUX_QUERY,

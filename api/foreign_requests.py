@@ -43,7 +43,7 @@ def read_token(header: bytes, query: dict[str, str], call: Call) -> str:
             return base64.b64decode(value, validate=True).decode().partition(":")[2]
         except ValueError:  # no Base64, or not ASCII, or no UTF-8 inside
             raise UnauthorizedError from None
-    if call is Call.INFLUX_WRITE and query.get("p"):
+    if call in (Call.INFLUX_WRITE, Call.INFLUX_WRITE_3) and query.get("p"):
         return query["p"]
     raise UnauthorizedError
 

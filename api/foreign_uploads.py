@@ -30,7 +30,7 @@ from ingest.group_commit import GroupCommit
 from protocols.answers import PROTOBUF, Headers, Reply, Stored, failure, reply_to
 from protocols.collectd import read_collectd
 from protocols.errors import SeveralHostsError, UnsupportedUploadError
-from protocols.influx import read_influx
+from protocols.influx import AUTO, read_influx
 from protocols.mapping import EMPTY, MetricMapping
 from protocols.memory import Memory
 from protocols.otlp import read_otlp
@@ -159,13 +159,14 @@ class ForeignUploads:
             )
         memory = self._memory.of(sender.agent_id, sender.token_hash)
         upload = make_upload(sender.agent_id, sender.token_hash, reading.values, memory, arrival, self._max_samples)
-        upload.decoded.facts = next(iter(reading.machines.values()), None)
+        upload.decoded.facts = reading.machine
         await self._commits.submit(upload, self._limits.business_of(sender.agent_id))
         if upload.business_id:
             self._limits.learn(sender.agent_id, upload.business_id)
         self._quotas.spend(sender.agent_id, samples=upload.inserted)
         upload.rows.clear()  # rows refer to the upload: a cycle that only the garbage collector would free
-        return Stored(reading, [rejection.message for rejection in upload.decoded.rejected])
+        rejected = [rejection.message for rejection in upload.decoded.rejected]
+        return Stored(reading, rejected, arrival.count_rejected(reading.values) if rejected else 0)
 
 
 def read(
@@ -173,8 +174,9 @@ def read(
 ) -> MetricReading:  # fmt: skip
     """Return the readings of a body, parsed by the adapter of its protocol."""
     now = from_time(received_at)
-    if call is Call.INFLUX_WRITE:
-        return read_influx(body, query.get("precision", ""), now, mapping)
+    if call in (Call.INFLUX_WRITE, Call.INFLUX_WRITE_3):
+        default = AUTO if call is Call.INFLUX_WRITE_3 else ""
+        return read_influx(body, query.get("precision", default), now, mapping)
     if call is Call.OTLP:
         return read_otlp(body, content_type, now, mapping)
     if call is Call.COLLECTD:

@@ -42,10 +42,14 @@ class Reply:
 
 @dataclass(slots=True)
 class Stored:
-    """The outcome of an upload after COMMIT; `rejected` are the reasons for samples with an impossible time."""
+    """The outcome of an upload after COMMIT.
+
+    `rejected` are the reasons for samples with an impossible time, and `rejected_values` counts the values of these.
+    """
 
     reading: MetricReading
     rejected: list[str]
+    rejected_values: int = 0
 
     @property
     def lost(self) -> int:
@@ -53,7 +57,7 @@ class Stored:
 
         Without those of hosts that wait for a person: to a sender that repeats what failed, a failure would be a block.
         """
-        return self.reading.refused + self.reading.unparsed + len(self.rejected)
+        return self.reading.refused + self.reading.unparsed + self.rejected_values
 
     @property
     def omitted(self) -> int:
@@ -87,7 +91,7 @@ def written(stored: Stored) -> Headers:
 
     They count every sample that was understood, also those without a column: a sender shows anything less as failed.
     """
-    samples = max(0, stored.reading.points - stored.reading.refused - len(stored.rejected))
+    samples = max(0, stored.reading.points - stored.reading.refused - stored.rejected_values)
     return [
         (b"x-prometheus-remote-write-samples-written", str(samples).encode()),
         (b"x-prometheus-remote-write-histograms-written", b"0"),

@@ -83,6 +83,8 @@ def memory_percent(measured: Quantities) -> float | None:
         return 100 * (1 - available / total)
     ready = first(measured, Quantity.MEMORY_PERCENT)
     states = measured.get(Quantity.MEMORY_STATE, NONE)
+    if ready is None and total and "used" in states:
+        return 100 * states["used"] / total
     if ready is None and "used" in states and len(states) > 1 and sum(states.values()) > 0:
         return 100 * states["used"] / sum(states.values())
     return ready
@@ -93,10 +95,16 @@ def system_disk(measured: Quantities) -> tuple[float | None, float | None]:
     mounts = {mount for quantity in measured if quantity.startswith("disk_") for mount in measured[quantity]}
     if not mounts:
         return None, None
-    sizes = measured.get(Quantity.DISK_SIZE, NONE)
     chosen = next((name for name in SYSTEM_DISKS if name in mounts), None)
-    mount = chosen or max(sorted(mounts), key=lambda name: sizes.get(name, 0.0))
+    mount = chosen or max(sorted(mounts), key=lambda name: size_bytes(measured, name))
     return used_bytes(measured, mount), used_percent(measured, mount)
+
+
+def size_bytes(measured: Quantities, mount: str) -> float:
+    """Return the size of one file system; some senders name only its used and available bytes."""
+    size = measured.get(Quantity.DISK_SIZE, NONE).get(mount)
+    parts = (measured.get(quantity, NONE).get(mount, 0.0) for quantity in (Quantity.DISK_USED, Quantity.DISK_AVAILABLE))
+    return sum(parts) if size is None else size
 
 
 def used_bytes(measured: Quantities, mount: str) -> float | None:

@@ -15,6 +15,8 @@ PRECISIONS = {
     "n": 1e-3, "ns": 1e-3, "nanosecond": 1e-3, "u": 1, "us": 1, "µ": 1, "µs": 1, "microsecond": 1, "ms": 1e3,
     "millisecond": 1e3, "s": 1e6, "second": 1e6, "m": 60e6, "h": 3600e6,
 }  # fmt: skip
+AUTO = "auto"  # version 3's default: a time is in the largest unit in which it lies before the year 2128
+GUESSES = ((5e9, 1e6), (5e12, 1e3), (5e15, 1))  # times below, and their unit in microseconds
 HOST_TAGS = ("host", "hostname")
 
 
@@ -30,9 +32,9 @@ def read_influx(body: bytes, precision: str, received_at: int, mapping: MetricMa
 
     Raises UnknownPrecisionError.
     """
-    if precision and precision not in PRECISIONS:
+    if precision and precision not in PRECISIONS and precision != AUTO:
         raise UnknownPrecisionError(f"Precision {precision[:20]!r} is unknown: use ns, us, ms or s.")
-    unit = PRECISIONS[precision or "ns"]
+    unit = None if precision == AUTO else PRECISIONS[precision or "ns"]
     reading = MetricReading(mapping=mapping)
     for point in parse_lines(body.decode("utf-8", "replace")):  # a byte that isn't UTF-8 costs only its name
         if isinstance(point, BadLine):
@@ -42,10 +44,12 @@ def read_influx(body: bytes, precision: str, received_at: int, mapping: MetricMa
     return reading
 
 
-def choose_cell(time: int | None, unit: float, received_at: int) -> int:
-    """Return the cell of a point: the second of its time, ten seconds of its receipt."""
+def choose_cell(time: int | None, unit: float | None, received_at: int) -> int:
+    """Return the cell of a point: the second of its time, ten seconds of its receipt; without a unit it is guessed."""
     if time is None:
         return floor(received_at, UNTIMED_CELL)
+    if unit is None:
+        unit = next((guess for below, guess in GUESSES if abs(time) < below), PRECISIONS["ns"])
     microseconds = time // 1000 if unit < 1 else time * int(unit)
     return floor(microseconds, SECOND)
 

@@ -10,6 +10,9 @@ Attributes = Mapping[str, str]
 SECOND = 1_000_000
 # States of a processor that no other state holds: `guest` time is in `user` already.
 SKIPPED_STATES = frozenset({"guest", "guest_nice"})
+# Memory that other states hold already: the Collector's `cached` has `slab_reclaimable`, its `used` has
+# `slab_unreclaimable`, and shared memory is cached.
+SKIPPED_MEMORY = frozenset({"slab_reclaimable", "slab_unreclaimable", "shared"})
 USABLE = {"used": Quantity.DISK_USED, "free": Quantity.DISK_AVAILABLE}
 
 
@@ -48,9 +51,11 @@ def cpu_share(reading: MetricReading, point: OtlpPoint) -> None:
 
 
 def memory(reading: MetricReading, point: OtlpPoint) -> None:
-    """Add the bytes of memory in one state."""
+    """Add the bytes of memory in one state; some Collectors send the size of the memory as the state `total`."""
     state = attribute(point, "state", "system.memory.state")
-    if state:
+    if state == "total":
+        reading.add(point.cell, Quantity.MEMORY_TOTAL, "", point.value)
+    elif state and state not in SKIPPED_MEMORY:
         reading.add(point.cell, Quantity.MEMORY_STATE, state, point.value)
 
 

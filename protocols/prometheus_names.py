@@ -10,7 +10,9 @@ Labels = Mapping[str, str]
 Add = Callable[[MetricReading, Labels, int, float], None]
 HOST_LABELS = ("host", "instance")  # `host` is set by people, `instance` by Prometheus: address and port
 PORT = re.compile(r"(.+):\d{1,5}")
-SKIPPED_STATES = frozenset({"guest", "guest_nice"})  # their time is in user and nice already
+# States whose time other states hold already: user and nice; on Windows `privileged`.
+GUESTS = frozenset({"guest", "guest_nice"})
+IN_PRIVILEGED = frozenset({"dpc", "interrupt"})
 
 
 def series_host(labels: Labels) -> str:
@@ -40,12 +42,12 @@ def disk(quantity: Quantity, label: str) -> Add:
     return add
 
 
-def cpu_seconds(label: str) -> Add:
-    """Return how to add the seconds of one core in one mode."""
+def cpu_seconds(label: str, skipped: frozenset[str]) -> Add:
+    """Return how to add the seconds of one core in one mode, unless another mode holds them too."""
 
     def add(reading: MetricReading, labels: Labels, cell: int, value: float) -> None:
         mode = labels.get("mode", "")
-        if mode not in SKIPPED_STATES:
+        if mode not in skipped:
             reading.add(cell, Quantity.CPU_SECONDS, f"{labels.get(label, '')} {mode}", value)
 
     return add
@@ -68,7 +70,7 @@ def windows_drive(quantity: Quantity) -> Add:
 
 
 NAMES: dict[str, Add] = {
-    "node_cpu_seconds_total": cpu_seconds("cpu"),
+    "node_cpu_seconds_total": cpu_seconds("cpu", GUESTS),
     "instance:node_cpu_utilisation:rate5m": share,
     "node_memory_MemTotal_bytes": plain(Quantity.MEMORY_TOTAL),
     "node_memory_MemAvailable_bytes": plain(Quantity.MEMORY_AVAILABLE),
@@ -81,7 +83,7 @@ NAMES: dict[str, Add] = {
     "node_boot_time_seconds": plain(Quantity.BOOT_TIME),
     "node_network_receive_bytes_total": plain(Quantity.NETWORK_RX, "device"),
     "node_network_transmit_bytes_total": plain(Quantity.NETWORK_TX, "device"),
-    "windows_cpu_time_total": cpu_seconds("core"),
+    "windows_cpu_time_total": cpu_seconds("core", IN_PRIVILEGED),
     "windows_memory_available_bytes": plain(Quantity.MEMORY_AVAILABLE),
     "windows_memory_physical_total_bytes": plain(Quantity.MEMORY_TOTAL),
     "windows_cs_physical_memory_bytes": plain(Quantity.MEMORY_TOTAL),

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from core.facts import Facts, read_facts
+from protocols.disks import mount_name
 from protocols.mapping import EMPTY, Labels, Mapped, MetricMapping
 
 MAX_REASONS = 20  # messages in one answer
@@ -34,6 +35,9 @@ class Quantity(StrEnum):
     BOOT_TIME = "boot_time"  # Unix seconds
     NETWORK_RX = "network_rx"  # cumulative bytes; instance: the interface
     NETWORK_TX = "network_tx"
+
+
+DISKS = frozenset(quantity for quantity in Quantity if quantity.startswith("disk_"))
 
 
 class MeasuredValue(NamedTuple):
@@ -66,8 +70,14 @@ class MetricReading:
 
     @property
     def hosts(self) -> set[str]:
-        """The different host names of the body."""
-        return {host for host in self.by_host if host}
+        """The different host names of the body's values: a metric that is not mapped names none."""
+        return {host for host, values in self.by_host.items() if host and values}
+
+    @property
+    def machine(self) -> Facts | None:
+        """The facts about the one host of the body; None if it has no name or there are several."""
+        hosts = [host for host, values in self.by_host.items() if values] or list(self.machines)
+        return self.machines.get(hosts[0]) if len(hosts) == 1 else None
 
     @property
     def values(self) -> list[MeasuredValue]:
@@ -92,6 +102,7 @@ class MetricReading:
             if self._entered is None:
                 self.enter("")
             assert self._entered is not None
+            instance = mount_name(instance) if quantity in DISKS else instance
             self._entered.append(MeasuredValue(cell, quantity, instance[:MAX_INSTANCE], value))
 
     def add_mapped(self, protocol: str, name: str, labels: Labels, cell: int, value: float) -> None:
