@@ -17,11 +17,10 @@ WORDS = {
     "error": "error", "failed": "error", "crashed": "error", "zombie": "error", "unhealthy": "error",
 }  # fmt: skip
 # SERVICE_STATUS of Windows: dwCurrentState.
-NUMBERS = {
+NUMBERS: dict[float, str] = {
     1: "stopped", 2: "starting", 3: "stopped", 4: "running", 5: "starting", 6: "running", 7: "stopped",
 }  # fmt: skip
-
-DIGITS = {str(number): state for number, state in NUMBERS.items()}
+WORDS |= {str(number): state for number, state in NUMBERS.items()}
 
 
 def state_for(word: Any) -> str | None:
@@ -32,6 +31,4 @@ def state_for(word: Any) -> str | None:
         return NUMBERS.get(word)
     if not isinstance(word, str):
         return None
-    if word.strip() in DIGITS:
-        return DIGITS[word.strip()]
     return WORDS.get("".join(letter for letter in word.casefold() if letter.isalnum()))

@@ -9,7 +9,7 @@ import asyncpg
 from fastapi import APIRouter, Query, Request, Response
 
 from api.auth import CurrentReader, Reader
-from api.fair_turn import FairTurn
+from api.read_turns import ReadTurns
 from api.services import Services, get_services
 from core.errors import RtsError
 from core.metrics import METRICS, Kind, Metric
@@ -32,7 +32,7 @@ RAW = timedelta()
 # The widths of points, and for how long a range each serves.
 WIDTHS = ((RAW, 6 * HOUR), (5 * MINUTE, MAX_POINTS * 5 * MINUTE), (HOUR, MAX_POINTS * HOUR), (DAY, MAX_RANGE))
 PROTOBUF = "application/x-protobuf"
-_turn = FairTurn()  # one answer is composed at a time; businesses take turns
+_turns = ReadTurns()
 
 
 class NotSnappyError(RtsError):
@@ -79,7 +79,7 @@ async def remote_read(request: Request, reader: CurrentReader) -> Response:
     if body and request.headers.get("content-encoding", "").lower() != "snappy":
         raise NotSnappyError
     queries, answer = read_queries(body), ReadAnswer()
-    async with _turn.of(reader.tenant, reader.tenant):
+    async with _turns.of(reader.tenant):
         for query in queries:
             answer.begin()
             async for series in find_series(services, reader, query):

@@ -85,7 +85,8 @@ async def test_an_odd_load_costs_only_itself(
 
 WORDS = [
     ("Running", "running"), ("START_PENDING", "starting"), ("StopPending", "stopped"), ("Paused", "stopped"),
-    (4, "running"), (4.0, "running"), (" 4", "running"), ("7", "stopped"), (4.5, "error"), (1, "stopped"), ("active", "running"), ("failed", "error"), ("deactivating", "stopped"),
+    (4, "running"), (4.0, "running"), (" 4", "running"), ("7", "stopped"), (4.5, "error"), (1, "stopped"),
+    ("active", "running"), ("failed", "error"), ("deactivating", "stopped"),
     ("on fire", "error"), (None, "error"), (99, "error"), (True, "error"), (["running"], "error"),
 ]  # fmt: skip
 
