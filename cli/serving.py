@@ -34,7 +34,7 @@ from core.settings import Settings
 from health.process import ThisProcess
 from health.slots import Siblings
 
-ANSWER_SECONDS = 30  # a process that does not answer the supervisor within this is replaced; also its time to start
+ANSWER_SECONDS = 60  # a process that does not answer the supervisor within this is replaced; also its time to start
 
 
 def serve_alone(application: Application, settings: Settings, host: str, port: int) -> None:

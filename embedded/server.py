@@ -72,7 +72,7 @@ class EmbeddedServer:
         self._options = ["--exit-with-parent", "--idle-in-transaction-seconds", str(idle_in_transaction_s)]
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, timeout_s: float = 60.0) -> None:
+    def start(self, timeout_s: float = 180.0) -> None:
         """Start the server and return when it accepts connections."""
         if self._process is not None:
             raise EmbeddedStartFailedError("This EmbeddedServer is already started: stop it first.")

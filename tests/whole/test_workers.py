@@ -17,7 +17,7 @@ import pytest
 from core.clock import utc_now
 from tests.conftest import MakeDevice
 from tests.devices import Device, sample
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 from tests.whole.processes import METRICS_TOKEN, ServerProcess, free_port, running_server
 from tests.whole.proxy import DatabaseProxy
 
@@ -154,7 +154,7 @@ async def test_the_processes_end_with_a_supervisor_that_is_killed(server: Server
     workers = list(server.workers().values())
     server.signal(signal.SIGKILL)
     await asyncio.to_thread(server.wait)
-    _, alive = await asyncio.to_thread(psutil.wait_procs, workers, 10)
+    _, alive = await asyncio.to_thread(psutil.wait_procs, workers, PATIENCE_SECONDS)
     assert alive == []
 
 
