@@ -79,7 +79,7 @@ WITH uploads AS (
     SELECT id, status, reported_status, known_boot, boot_before, boot_changed_at, boot_returns, clone_suspected_at,
            late_since, boot_by_receipt, boot_fallen, (known_metrics ->> 'uptime_seconds')::float8 AS known_uptime,
            clock_offset_seconds, sample_lag, sample_lag_since, clock_shift, clock_off_since, clock_told_at,
-           metrics_interval_seconds,
+           metrics_interval_seconds, COALESCE(current_collected_at, owned_since) AS known_at,
            bool_or(measured) AS measured, max(ahead) AS ahead,
            bool_or(by_new_token) AS by_new_token, max(received_at) AS received_at, max(collected_at) AS collected_at,
            min(oldest) AS oldest, COALESCE(min(oldest) < :late_before::timestamptz, false) AS is_late,
@@ -95,10 +95,12 @@ WITH uploads AS (
 ), booted AS (
     SELECT *, is_late AND COALESCE(late_since < received_at - :rolled_up_after::interval, true) AS new_period,
            CASE WHEN status = 'disabled' OR NOT measured THEN status ELSE reported_status END AS new_status,
-           CASE WHEN is_newest THEN collected_at - received_at ELSE ahead END AS lag,
+           CASE WHEN is_newest OR (collected_at IS NOT NULL AND (known_at > received_at + :tolerance::interval OR COALESCE(
+                         abs(clock_offset_seconds) > extract(epoch FROM :tolerance), true))) THEN collected_at - received_at
+                ELSE ahead END AS lag,
            CASE WHEN boot_at IS NOT NULL THEN received_at - (collected_at - boot_at) END AS receipt_boot,
            is_newest AND boot_at IS NOT NULL
-               AND COALESCE(boot_at NOT BETWEEN known_boot - :tolerance::interval AND known_boot + :tolerance,
+               AND COALESCE(boot_at NOT BETWEEN known_boot - :tolerance AND known_boot + :tolerance,
                             true) AS clock_says_other
     FROM uploading
 ), timed AS (
@@ -121,8 +123,11 @@ WITH uploads AS (
                                        AND clock_offset_seconds * interval '1 second' + :tolerance,
                                            false)) AS clock_is_off
     FROM timed
-), judged AS (
-    SELECT *, CASE WHEN NOT other_boot THEN boot_fallen WHEN returns = 0 THEN 0
+), judged AS ( -- a clock that was set back: what is stored as the newest sample lies in its future
+    SELECT *, is_newest OR COALESCE((clock_is_off OR NOT is_off)
+                                    AND known_at > collected_at + :tolerance + metrics_interval_seconds * interval '1 second',
+                                    false) AS is_current,
+           CASE WHEN NOT other_boot THEN boot_fallen WHEN returns = 0 THEN 0
                    ELSE boot_fallen + COALESCE(uptime_fell, false)::int END AS fallen
     FROM weighed
 ), touched AS (
@@ -134,8 +139,8 @@ WITH uploads AS (
         status_changed_at = CASE WHEN j.new_status <> j.status THEN j.received_at ELSE d.status_changed_at END,
         status_due_at = CASE WHEN j.new_status <> j.status OR (d.status_due_at IS NULL AND j.measured)
                              THEN j.received_at ELSE d.status_due_at END,
-        current_metrics = CASE WHEN j.is_newest THEN j.metrics ELSE d.current_metrics END,
-        current_collected_at = GREATEST(d.current_collected_at, j.collected_at),
+        current_metrics = CASE WHEN j.is_current THEN j.metrics ELSE d.current_metrics END,
+        current_collected_at = CASE WHEN j.is_current THEN j.collected_at ELSE d.current_collected_at END,
         late_from = CASE WHEN NOT j.is_late THEN d.late_from
                          WHEN j.new_period THEN j.oldest
                          ELSE LEAST(d.late_from, j.oldest) END,
@@ -154,10 +159,10 @@ WITH uploads AS (
         sample_lag_since = CASE WHEN j.lag IS NULL THEN d.sample_lag_since
                                 WHEN j.steady THEN COALESCE(d.sample_lag_since, j.received_at)
                                 WHEN j.is_off THEN j.received_at END,
-        clock_shift = CASE WHEN NOT j.is_newest THEN d.clock_shift WHEN j.clock_is_off
+        clock_shift = CASE WHEN NOT j.is_current THEN d.clock_shift WHEN j.clock_is_off
             THEN LEAST(j.lag, '0') ELSE '0' END,
         clock_off_since = CASE WHEN j.clock_is_off THEN COALESCE(d.clock_off_since, j.received_at)
-                               WHEN j.is_newest AND NOT j.is_off
+                               WHEN j.is_current AND NOT j.is_off
                                     AND COALESCE(abs(j.clock_offset_seconds) * interval '1 second' <= :tolerance, true)
                                THEN NULL ELSE d.clock_off_since END,
         clock_told_at = CASE WHEN j.clock_is_off AND j.clock_off_since IS NULL
@@ -186,7 +191,7 @@ WITH uploads AS (
     UNION ALL
     SELECT id, 'clock_right', received_at, received_at, '{}'::jsonb
     FROM judged
-    WHERE clock_off_since IS NOT NULL AND is_newest AND NOT is_off
+    WHERE clock_off_since IS NOT NULL AND is_current AND NOT is_off
       AND COALESCE(abs(clock_offset_seconds) * interval '1 second' <= :tolerance, true)
 )
 SELECT a.id, a.token_hash, a.business_id,
@@ -251,11 +256,15 @@ WHERE d.id = i.agent_device_id AND d.current_collected_at = i.collected_at
 -- beyond :max_services of a device aren't kept; returns how many there were, by device. :device_ids, :names,
 -- :statuses, :pids process ids (or null), :sampled_at times of the samples, :since when they are in these states, by
 -- the same upload; :listed_devices devices with complete lists, :listed_at times of the newest and :oldest_listed_at
--- of the oldest of them.
-WITH listed AS MATERIALIZED (
+-- of the oldest of them; :now, :tolerance of clocks.
+WITH behind AS MATERIALIZED ( -- clocks that were set back: a stored state that lies in their future is the older one
+    SELECT d.id, :now::timestamptz + d.clock_shift + :tolerance::interval AS latest
+    FROM agent_devices d
+    WHERE d.id = ANY (:device_ids::uuid[] || :listed_devices::uuid[]) AND d.clock_shift <> '0'
+), listed AS MATERIALIZED (
     SELECT DISTINCT ON (u.device, s.key) u.device, COALESCE(s.known_name, u.name) AS name, u.status, u.pid, u.checked,
            u.since, s.known_name IS NULL AS is_new
-    FROM unnest(:device_ids::uuid[], :names::text[], :statuses::text[], :pids::bigint[], :sampled_at::timestamptz[],
+    FROM unnest(:device_ids, :names::text[], :statuses::text[], :pids::bigint[], :sampled_at::timestamptz[],
                 :since::timestamptz[])
         WITH ORDINALITY AS u (device, name, status, pid, checked, since, place)
     JOIN agent_devices d ON d.id = u.device
@@ -294,16 +303,20 @@ WITH listed AS MATERIALIZED (
             + (EXCLUDED.status = 'running'
                AND (s.status IN ('stopped', 'error') OR COALESCE(s.pid <> EXCLUDED.pid, false)))::int
     WHERE s.last_checked < EXCLUDED.last_checked
+       OR EXISTS (SELECT FROM behind b
+                  WHERE b.id = s.agent_device_id AND s.last_checked > b.latest)
 ), missing AS (
     UPDATE agent_monitored_services s
-    SET missing_since = GREATEST(c.oldest, s.last_checked), status = 'stopped', pid = NULL,
+    SET missing_since = GREATEST(c.oldest, LEAST(c.newest, s.last_checked)), status = 'stopped', pid = NULL,
         last_state_change = CASE WHEN s.status = 'stopped' THEN s.last_state_change
-                                 ELSE GREATEST(c.oldest, s.last_checked) END,
+                                 ELSE GREATEST(c.oldest, LEAST(c.newest, s.last_checked)) END,
         state_changes = s.state_changes + (s.status <> 'stopped')::int
-    FROM unnest(:listed_devices::uuid[], :listed_at::timestamptz[],
+    FROM unnest(:listed_devices, :listed_at::timestamptz[],
                 :oldest_listed_at::timestamptz[])
                     AS c (device, newest, oldest)
-    WHERE s.agent_device_id = c.device AND s.missing_since IS NULL AND s.last_checked < c.newest
+    WHERE s.agent_device_id = c.device AND s.missing_since IS NULL
+      AND (s.last_checked < c.newest
+           OR EXISTS (SELECT FROM behind b WHERE b.id = c.device AND s.last_checked > b.latest))
       AND NOT EXISTS (SELECT FROM listed l WHERE l.device = s.agent_device_id AND l.name = s.service_name)
 )
 SELECT device, count(*)::integer AS left_out

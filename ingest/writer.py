@@ -22,7 +22,7 @@ from db.pools import CONNECTION_ERRORS, DatabaseUnavailableError
 from db.sql import load_beside
 from db.transactions import ATTEMPTS, TRY_AGAIN
 from ingest.counters import IngestCounters
-from ingest.device_updates import DeviceUpdate, collect_device_updates, touch_devices
+from ingest.device_updates import BOOT_TOLERANCE, DeviceUpdate, collect_device_updates, touch_devices
 from ingest.errors import UnstorableUploadError
 from ingest.facts import FactsCache, ReportedFacts, change_facts
 from ingest.pending import Row, Upload
@@ -201,7 +201,8 @@ class Writer:
             flattened = await self._series.store(connection, stored, keys, self._clock())
             services = service_parameters((entry for entry in updates if entry.business_id), self._most_services)
             if services["names"] or services["listed_devices"]:
-                left_out = await connection.fetch(*QUERIES.bind("keep_services", **services))
+                bounds = {"now": self._clock(), "tolerance": BOOT_TOLERANCE}
+                left_out = await connection.fetch(*QUERIES.bind("keep_services", **services, **bounds))
                 note_left_out(uploads, left_out)
             facts = self._facts.find_changed(updates)
             if facts:

@@ -2,7 +2,8 @@
 
 -- read_pairs --
 -- The devices in scope and their rules' metrics, each pair once, whose baseline is missing, older than :age, of a
--- former owner or in another time zone than that of the device's site or business. :terms, :now, :age, :default_zone zone of all others.
+-- former owner or in another time zone than that of the device's site or business. :terms, :now, :age, :default_zone
+-- zone of all others.
 SELECT DISTINCT p.device_id, p.name AS metric,
        {time_zone} AS time_zone
 FROM alert_pairs(:terms::jsonb, NULL) p

@@ -103,7 +103,7 @@ def metric_statement(
     read = materialised(read_devices(pairs, clocks).cte("read"))
     sought = materialised(sought_times(features, read).cte("sought"))
     aggregate = aggregate_at_once if instants == "many" else aggregate_each
-    readings = materialised(aggregate(level, features, read, sought, instants).cte("readings"))
+    readings = materialised(aggregate(level, features, read, sought, instants, clocks).cte("readings"))
     return compile_query(compare_terms(pairs, readings))
 
 
@@ -147,21 +147,21 @@ def sought_times(features: Sequence[Feature], read: FromClause) -> Select[Any]:
     ]
     fresh = local - FRESH * read.c.every - literal_column("interval '1 minute'", Interval)
     return select(
-        read.c.device_id, read.c.every, at, local.label("local"),
+        read.c.device_id, read.c.every, read.c.shift, at, local.label("local"),
         func.greatest(local - LOOKBACK, read.c.owned + read.c.shift, type_=TIME).label("lookback"),
         fresh.label("fresh"), *since,
     )  # fmt: skip
 
 
 def aggregate_at_once(
-    level: Level, features: Sequence[Feature], read: FromClause, sought: Any, _: Instants
+    level: Level, features: Sequence[Feature], read: FromClause, sought: Any, _: Instants, clocks: Clocks
 ) -> Select[Any]:
     """Aggregate for many instants: the partials of a device are read once, and joined with each instant.
 
     Time is divided into cells as long as the lookback, so that a lookback lies in two cells: an instant is joined with
     the partials of two cells, not with all of the device.
     """
-    each = partials_of(level, features, read)
+    each = partials_of(level, features, read, are_shifted=clocks == "wrong")
     columns = read.c.device_id, each, cell_of(each.c.time).label("cell")
     part: Any = select(*columns).select_from(read, each).cte("partials")
     back = select(func.unnest(array([NONE, LOOKBACK]), type_=Interval).label("back")).subquery("cells").c.back
@@ -172,11 +172,14 @@ def aggregate_at_once(
 
 
 def aggregate_each(
-    level: Level, features: Sequence[Feature], _: FromClause, sought: Any, instants: Instants
+    level: Level, features: Sequence[Feature], _: FromClause, sought: Any, instants: Instants, clocks: Clocks
 ) -> Select[Any]:
     """Aggregate for one instant, device by device, so that rows of samples are not passed on, sorted or hashed."""
+    is_stitched, are_shifted = instants == "one, stitched", clocks == "wrong"
     part: Any = (
-        stitched_partials(features, sought) if instants == "one, stitched" else partials_of(level, features, sought)
+        stitched_partials(features, sought)
+        if is_stitched
+        else partials_of(level, features, sought, are_shifted=are_shifted)
     )
     arrays = select(*arrays_of(features, sought, part)).select_from(part).where(*lies_before(part, sought))
     aggregates = arrays.correlate(sought).lateral("own")

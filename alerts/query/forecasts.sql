@@ -6,8 +6,8 @@ SELECT DISTINCT device_id, name AS metric FROM alert_pairs(:terms::jsonb, NULL) 
 
 -- write_forecasts --
 -- The growth a day of daily maxima over 31 days, by the function `alert_growth`; days that are not rolled up yet are
--- read from hours, what was measured under a former owner is not. Metrics with too little data get no row. :devices, :metrics (in parallel), :now, :days_until until
--- when days are rolled up.
+-- read from hours, what was measured under a former owner is not. Metrics with too little data get no row. :devices,
+-- :metrics (in parallel), :now, :days_until until when days are rolled up.
 WITH pair AS MATERIALIZED (
     SELECT * FROM unnest(:devices::uuid[], :metrics::text[]) AS p (device_id, metric)
 ), bucket AS (

@@ -31,7 +31,7 @@ WITH leaf AS MATERIALIZED (
     JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND s.gone_at IS NULL
      AND {instance_is_picked}
     LEFT JOIN agent_series_newest n ON n.agent_device_id = p.device_id AND n.metric = p.name
-    WHERE :everything OR p.by_value OR s.is_counter OR p.deviations > 0
+    WHERE :everything OR p.by_value OR s.is_counter OR p.deviations > 0 OR d.clock_shift <> '0'
        OR alert_beyond(n.series_values[array_position(n.series_ids, s.id)], p.is_up, p.is_strict, p.last_threshold)
            IS NOT FALSE
        OR EXISTS (SELECT FROM agent_alert_states a
@@ -72,6 +72,10 @@ WITH leaf AS MATERIALIZED (
                     FROM agent_series_samples m
                     WHERE m.series_id = w.series_id AND m.collected_at > :lowest::timestamptz
                       AND m.collected_at >= :cut::timestamptz AND m.collected_at > w.owned
+                      AND (w.shift = '0'
+                           OR EXISTS (SELECT FROM agent_metrics r -- before the clock was set back, times were the same
+                                      WHERE r.agent_device_id = w.device_id AND r.collected_at = m.collected_at
+                                        AND r.collected_at > :lowest AND r.collected_at < r.received_at + w.shift / 2))
                       AND m.collected_at <= l.at
                       AND m.collected_at > l.at - GREATEST(w.span, 2.5 * w.every + interval '1 minute') - 3 * w.every
                     WINDOW t AS (ORDER BY m.collected_at)
@@ -175,7 +179,8 @@ JOIN agent_series s ON s.agent_device_id = p.device_id AND s.metric = p.name AND
 ORDER BY s.id
 
 -- write_forecasts --
--- Growth a day of series by their daily maxima under the present owner. :series, :now, :days_until until when days are rolled up.
+-- Growth a day of series by their daily maxima under the present owner. :series, :now, :days_until until when days are
+-- rolled up.
 WITH bucket AS (
     SELECT m.series_id, m.bucket, m.value_max
     FROM agent_series_1d m

@@ -1,9 +1,9 @@
 -- Forecasts of instances at instants of the past, for backtests and rule tests.
 
 -- past_series_forecast_results --
--- Instances that would have reached a value within a leaf's span (days), as they had grown at the beginning of the hour of
--- each instant; only these. What was measured under a former owner is not read. Hours before the cut are read from rollups, later ones from samples. :terms, :tenant,
--- :instants, :cut; :among the only devices (or null).
+-- Instances that would have reached a value within a leaf's span (days), as they had grown at the beginning of the
+-- hour of each instant; only these. What was measured under a former owner is not read. Hours before the cut are read
+-- from rollups, later ones from samples. :terms, :tenant, :instants, :cut; :among the only devices (or null).
 WITH leaf AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:terms::jsonb) AS l (rule_id uuid, leaf integer, includes jsonb, excludes jsonb)
 ), requested AS MATERIALIZED (

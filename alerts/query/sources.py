@@ -31,7 +31,8 @@ from core.metrics import Metric
 from db.hypertables.policies import LEVELS, Level
 from rollups.partials import TIME, ZERO, Partials, bucket_partials, part_names, sample_partials
 
-RAW_TIME, BUCKET = column("collected_at", TIME), column("bucket", TIME)
+RAW_TIME, BUCKET, RECEIVED = column("collected_at", TIME), column("bucket", TIME), column("received_at", TIME)
+HALF = literal_column("0.5::double precision", DOUBLE_PRECISION)
 # Rows of (lowest, highest] are read: buckets before `cut`, raw samples from there on.
 # If hours are read too, they end at `hour_cut`, and five-minute buckets fill the gap up to `cut`.
 LOWEST, HOUR_CUT, CUT, HIGHEST = (bindparam(name, type_=TIME) for name in ("lowest", "hour_cut", "cut", "highest"))
@@ -42,11 +43,20 @@ AN_HOUR = literal_column("interval '1 hour'", Interval)
 A_MOMENT = literal_column("interval '1 microsecond'", Interval)  # the finest step of the database's clock
 
 
-def partials_of(level: Level, features: Sequence[Feature], device: FromClause) -> FromClause:
-    """Return a device's samples and its buckets of one level."""
+def partials_of(
+    level: Level, features: Sequence[Feature], device: FromClause, *, are_shifted: bool = False
+) -> FromClause:  # fmt: skip
+    """Return a device's samples and its buckets of one level.
+
+    `are_shifted`: the clocks of the devices are behind. Samples from before a clock was set back, which have the same
+    times as later ones, are left out.
+    """
     metrics = metrics_of(features)
     if level.bucket is None:
-        return union_sources([raw_partials(metrics, device)])
+        raw = raw_partials(metrics, device)
+        if are_shifted:
+            raw = raw.where(RECEIVED + device.c.shift.op("*", return_type=Interval())(HALF) > RAW_TIME)
+        return union_sources([raw])
     buckets = level_partials(level, metrics, device).where(BUCKET < CUT)
     return union_sources([raw_partials(metrics, device).where(RAW_TIME >= CUT), buckets])
 

@@ -73,7 +73,7 @@ async def test_hours_and_five_minutes_tell_the_same(
 
 
 async def test_a_day_is_read_in_hours(connection: asyncpg.Connection) -> None:
-    ask, *_ = await statements_for(connection, rules_for(Scope()), EvaluationRequest([utc_now()]))
+    ask, *_ = await statements_for(connection, rules_for(Scope()), EvaluationRequest([utc_now()], tenant=uuid4()))
     assert ask.statement == metric_statement(LEVELS[1], features_of(ask.group.terms), "one, stitched")
     assert "agent_metrics_1h" in ask.statement.sql
 

@@ -63,6 +63,51 @@ async def test_a_clock_that_is_behind_silences_nothing(
     assert len(await events(device, event_type="clock_right")) == 1
 
 
+ON_TIME = """
+INSERT INTO agent_metrics (agent_device_id, collected_at, received_at, cpu_percent)
+SELECT $1, t, t, 5 FROM generate_series($2::timestamptz - interval '5 hours', $2, interval '5 minutes') t
+"""
+
+
+async def test_a_clock_that_is_set_back_silences_nothing(
+    device: Device, employee: Employee, connection: asyncpg.Connection, pool: asyncpg.Pool
+) -> None:
+    disk_rule = {"metric": "disk.percent", "instance": "*", "operator": ">", "threshold": 90, "duration_minutes": 10}
+    for conditions in (simple(), disk_rule, {"service": "*", "duration_minutes": 5}):
+        await make_rule(device, employee, conditions)
+    now, behind = utc_now(), 3 * HOUR
+    await pool.execute(ON_TIME, device.agent_id, now - MINUTE)
+    disks = [{"name": "C:", "percent": 5}]
+    await device.accepted(sample(now, cpu_percent=5, disks=disks, services=listed("Backup", "Spooler")))
+    await beat(device)
+    disks = [{"name": "C:", "percent": 99}]
+    for step in range(13, -1, -1):
+        at = now - behind - 5 * step * MINUTE - MINUTE / 4
+        await device.accepted(sample(at, cpu_percent=99, disks=disks, services=listed("Backup", status="stopped")))
+        if step == 8:
+            await beat(device, timestamp=(utc_now() - behind).isoformat())
+    shown = await seen(device)
+    assert shown["current_metrics"]["cpu_percent"] == 99
+    assert [(one["name"], one["status"]) for one in shown["monitored_services"]] == [
+        ("Backup", "stopped"), ("Spooler", "stopped"),
+    ]  # fmt: skip
+    await evaluate(connection, utc_now())
+    assert await statuses(device) == ["active"] * 3
+    await device.accepted(*(sample(now - 10 * HOUR - age * MINUTE, cpu_percent=7) for age in (0, 5)))  # a backlog
+    assert (await seen(device))["current_metrics"]["cpu_percent"] == 99
+    await device.accepted(sample(utc_now(), cpu_percent=1, services=listed("Backup", "Spooler")))
+    await beat(device)
+    shown = await seen(device)
+    assert (shown["current_metrics"]["cpu_percent"], shown["clock_off_since"]) == (1, None)
+    assert {one["status"] for one in shown["monitored_services"]} == {"running"}
+
+
+async def test_a_clock_that_was_ahead_and_is_right_again_shows_what_is_now(device: Device) -> None:
+    await device.accepted(sample(utc_now() + 9.5 * MINUTE, cpu_percent=99))
+    await device.accepted(sample(utc_now(), cpu_percent=1))
+    assert (await seen(device))["current_metrics"]["cpu_percent"] == 1
+
+
 async def test_a_backlog_of_a_device_whose_clock_is_right_raises_nothing(
     device: Device, employee: Employee, connection: asyncpg.Connection
 ) -> None:

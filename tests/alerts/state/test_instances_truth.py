@@ -49,6 +49,9 @@ async def test_a_disk_of_a_device_that_changes_hands_is_left_to_its_former_owner
     await disks(device, utc_now(), 1, D=95)
     await rules.evaluate(now + MINUTE)
     await rules.evaluate(now + 2 * MINUTE)
+    assert await alerts_of(device) == []  # what the former owner measured doesn't count
+    await disks(device, utc_now() + 9 * MINUTE, 2, D=95)
+    await rules.evaluate(now + 10 * MINUTE)
     assert [alert["status"] for alert in await alerts_of(device)] == ["active"]
     query = "SELECT resolution_notes FROM agent_alert_history WHERE agent_device_id = $1 AND former_owner IS NOT NULL"
     assert [row[0] for row in await pool.fetch(query, device.agent_id)] == ["moved to another business"]
