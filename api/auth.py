@@ -145,7 +145,7 @@ async def signed_agent(
     agent = services.tokens.verify_agent(bearer_token(credentials))
     if agent.agent_id != agent_id:
         raise WrongAgentError
-    services.limits.take_agent(agent.agent_id)
+    services.limits.take_agent(agent.agent_id, agent.token_hash)
     return agent
 
 
@@ -153,7 +153,7 @@ async def current_agent(request: Request, signed: Annotated[Sender, Depends(sign
     """Return the agent who calls; one whose token is revoked or whose device is deactivated gets 401."""
     services = get_services(request)
     business_id = await check_agent(services.pool, signed, services.clock())
-    services.limits.learn(signed.agent_id, business_id)
+    services.limits.learn(signed.agent_id, business_id, signed.token_hash)
     return CallingAgent(signed.agent_id, signed.token_hash, business_id, source_address(request.scope))
 
 

@@ -134,8 +134,7 @@ class AgentBodies:
 
     def open(self, sender: Sender, receive: Receive, encoding: bytes) -> BodyReader:
         """Return the reader of one body: a context manager, which releases its room."""
-        agent_id = sender.agent_id
-        allowance = self.budget.room_for(Holder("agent", agent_id, self.limits.business_of(agent_id)))
+        allowance = self.budget.room_for(Holder("agent", *self.limits.payer(sender.agent_id, sender.token_hash)))
         paced = PacedReceive(receive, self.pace, partial(self._check_slow_body, sender, allowance))
         return BodyReader(paced, encoding, self.budget.one, allowance)
 

@@ -86,8 +86,8 @@ class UploadInHand:
         if unpacked is None or len(unpacked) > budget.one:
             self._exchange.hand_over()
             return
-        business_id = self._desk.limits.business_of(self._sender.agent_id)
-        self._room = budget.room_for(Holder("agent", self._sender.agent_id, business_id))
+        payer = self._desk.limits.payer(self._sender.agent_id, self._sender.token_hash)
+        self._room = budget.room_for(Holder("agent", *payer))
         self._bytes = len(unpacked)
         try:
             self._enqueue(unpacked)
@@ -97,11 +97,11 @@ class UploadInHand:
 
     def _enqueue(self, body: bytes) -> None:
         desk, sender = self._desk, self._sender
-        desk.limits.take_agent(sender.agent_id)
+        desk.limits.take_agent(sender.agent_id, sender.token_hash)
         desk.quotas.check(sender.agent_id, "samples", "bytes")
         received_at = desk.clock()
         self._room.take(len(body))
-        tenant = desk.limits.business_of(sender.agent_id)
+        _, tenant = desk.limits.payer(sender.agent_id, sender.token_hash)
         desk.commits.check_room(owner=tenant)
         decoded = decode_upload(body, received_at, desk.max_samples, desk.max_age())
         self._upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded)

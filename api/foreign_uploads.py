@@ -117,7 +117,7 @@ class ForeignUploads:
         query = parse_query(scope)
         token = read_token(headers.get(b"authorization", b""), query, call)
         sender = self._verify(token)
-        self._limits.take_agent(sender.agent_id)
+        self._limits.take_agent(sender.agent_id, sender.token_hash)
         if agent_id is not None and (sender.is_gateway or str(sender.agent_id) != agent_id.lower()):
             raise WrongAgentError
         self._quotas.check(sender.agent_id, "samples", "bytes", is_gateway=sender.is_gateway)
@@ -143,12 +143,11 @@ class ForeignUploads:
 
         Raises IngestBusyError.
         """
-        business_id = self._limits.business_of(sender.agent_id)
+        caller, business_id = self._limits.payer(sender.agent_id, sender.token_hash)
         if size < IN_TURN:
             self._commits.check_room(owner=business_id)
             return reading()
-        owner = business_id or sender.agent_id
-        async with self._turns.of(owner, sender.agent_id, MAX_WAIT_SECONDS):
+        async with self._turns.of(business_id or caller, caller, MAX_WAIT_SECONDS):
             return await asyncio.to_thread(reading)
 
     async def _store(self, sender: Sender, reading: MetricReading, arrival: Arrival) -> Stored:
@@ -160,9 +159,10 @@ class ForeignUploads:
         memory = self._memory.of(sender.agent_id, sender.token_hash)
         upload = make_upload(sender.agent_id, sender.token_hash, reading.values, memory, arrival, self._max_samples)
         upload.decoded.facts = reading.machine
-        await self._commits.submit(upload, self._limits.business_of(sender.agent_id))
+        _, business_id = self._limits.payer(sender.agent_id, sender.token_hash)
+        await self._commits.submit(upload, business_id)
         if upload.business_id:
-            self._limits.learn(sender.agent_id, upload.business_id)
+            self._limits.learn(sender.agent_id, upload.business_id, sender.token_hash)
         self._quotas.spend(sender.agent_id, samples=upload.inserted)
         upload.rows.clear()  # rows refer to the upload: a cycle that only the garbage collector would free
         rejected = [rejection.message for rejection in upload.decoded.rejected]

@@ -78,7 +78,7 @@ class GatewayUploads:
     async def store(self, sender: Sender, reading: MetricReading, arrival: Arrival) -> Stored:
         """Commit the samples of each host that has a device; raises RtsError if the whole upload fails."""
         gateway = await self._gateways.of(sender.agent_id, sender.token_hash)
-        self._limits.learn(sender.agent_id, gateway.business_id)
+        self._limits.learn(sender.agent_id, gateway.business_id, sender.token_hash)
         hosts = by_clean_name(reading)
         await self._gateways.add_unknown(gateway, hosts)
         uploads = self._uploads_of(gateway, hosts, reading, arrival)

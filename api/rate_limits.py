@@ -27,14 +27,25 @@ class Buckets:
     def take(self, key: Hashable) -> float:
         """Take one call; return 0.0, or the seconds to wait for the next when there is none left."""
         now = self._clock()
-        level, at = self._levels.get(key, (self._capacity, now))
-        level = min(self._capacity, level + (now - at) * self._per_second)
+        level = self._level(key, now)
         if level < 1.0:
             return (1.0 - level) / self._per_second
         if key not in self._levels and len(self._levels) >= MAX_KEYS:
             self._forget_full(now)
         self._levels[key] = level - 1.0, now
         return 0.0
+
+    def merge(self, key: Hashable, into: Hashable) -> None:
+        """Let one caller's taken calls be another's too."""
+        now = self._clock()
+        taken = self._capacity - self._level(key, now)
+        self._levels.pop(key, None)
+        if taken:
+            self._levels[into] = max(0.0, self._level(into, now) - taken), now
+
+    def _level(self, key: Hashable, now: float) -> float:
+        level, at = self._levels.get(key, (self._capacity, now))
+        return min(self._capacity, level + (now - at) * self._per_second)
 
     def _forget_full(self, now: float) -> None:
         """Delete callers that have been quiet for a minute: their buckets are full again. At worst delete all."""
@@ -50,11 +61,12 @@ class CallLimits:
         """Each number is calls per minute."""
         self._agents, self._people, self._businesses = (Buckets(each, clock) for each in (agent, person, business))
         self._business_of: dict[UUID, UUID] = {}
+        self._good: dict[UUID, str] = {}  # agents, and the hash of the token that the database took last
 
-    def take_agent(self, agent_id: UUID) -> None:
+    def take_agent(self, agent_id: UUID, token_hash: str = "") -> None:
         """Count a call of an agent, and of its business once `learn` has stored it."""
-        self._take(self._agents, agent_id, "agent")
-        business_id = self._business_of.get(agent_id)
+        caller, business_id = self.payer(agent_id, token_hash)
+        self._take(self._agents, caller, "agent")
         if business_id:
             self._take(self._businesses, business_id, "business")
 
@@ -64,15 +76,28 @@ class CallLimits:
         if business_id:
             self._take(self._businesses, business_id, "business")
 
+    def payer(self, agent_id: UUID, token_hash: str) -> tuple[Hashable, UUID | None]:
+        """Return whose share a call uses, and of which business: the agent's, once `learn` has stored its token.
+
+        Until then only the token's own: whoever has an old token of a device must not use up what the device has.
+        """
+        if token_hash and self._good.get(agent_id) != token_hash:
+            return token_hash, None
+        return agent_id, self._business_of.get(agent_id)
+
     def business_of(self, agent_id: UUID) -> UUID | None:
         """Return the business of an agent, as last read from the database in this process; None if not read yet."""
         return self._business_of.get(agent_id)
 
-    def learn(self, agent_id: UUID, business_id: UUID) -> None:
-        """Store the business of an agent, which its token does not contain."""
+    def learn(self, agent_id: UUID, business_id: UUID, token_hash: str = "") -> None:
+        """Store the business of an agent, which its token does not contain, and the token that the database took."""
         if len(self._business_of) >= MAX_KEYS:
             self._business_of.clear()
+            self._good.clear()
         self._business_of[agent_id] = business_id
+        if token_hash and self._good.get(agent_id) != token_hash:
+            self._good[agent_id] = token_hash
+            self._agents.merge(token_hash, agent_id)
 
     @staticmethod
     def _take(buckets: Buckets, key: Hashable, owner: str) -> None:

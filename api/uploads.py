@@ -108,7 +108,7 @@ class UploadRoute:
         """Read, decode and commit one upload; raises RtsError, which is the answer to the agent."""
         headers = dict(scope["headers"])
         sender = self._verify(bearer_token(headers.get(b"authorization", b"")))
-        self._limits.take_agent(sender.agent_id)
+        self._limits.take_agent(sender.agent_id, sender.token_hash)
         if str(sender.agent_id) != agent_id.lower():
             raise WrongAgentError
         self._quotas.check(sender.agent_id, "samples", "bytes")
@@ -131,7 +131,8 @@ class UploadRoute:
     ) -> tuple[Upload, int]:
         """Return a committed upload and the bytes of its body, unpacked."""
         owner = self._tenant_of(sender) or sender.agent_id
-        async with self._turns.of(owner, sender.agent_id, MAX_WAIT_SECONDS):
+        caller, _ = self._limits.payer(sender.agent_id, sender.token_hash)
+        async with self._turns.of(owner, caller, MAX_WAIT_SECONDS):
             body = await reader.unpack(packed)
             upload = await self._make_in_turn(sender, body, received_at)
             await self._wait_for_room(upload, owner)
@@ -156,8 +157,8 @@ class UploadRoute:
             raise IngestBusyError from None
 
     def _tenant_of(self, sender: Sender) -> UUID | None:
-        """Return the business of a sender's device; None while the database has not confirmed it."""
-        return self._limits.business_of(sender.agent_id)
+        """Return the business of a sender's device; None while the database has not confirmed it, or refused it."""
+        return self._limits.payer(sender.agent_id, sender.token_hash)[1]
 
     async def _make_at_once(self, sender: Sender, body: bytes, received_at: datetime) -> Upload:
         self._commits.check_room(owner=self._tenant_of(sender))  # in a flood, a refused upload is not decoded
@@ -192,7 +193,7 @@ class UploadRoute:
 def receipt_of(upload: Upload, limits: CallLimits) -> Receipt:
     """Return the receipt of a committed upload; from now on its business is counted with its calls."""
     if upload.business_id:
-        limits.learn(upload.agent_id, upload.business_id)
+        limits.learn(upload.agent_id, upload.business_id, upload.token_hash)
     decoded, duplicates = upload.decoded, upload.count - upload.inserted
     upload.forget_rows()
     return Receipt(

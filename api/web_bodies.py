@@ -68,7 +68,7 @@ def identify_sender(services: Services, scope: Scope, authorization: bytes) -> t
     except InvalidTokenError:
         person = services.tokens.verify_person(token)
         return Holder("person", person.subject, person.tenant), partial(services.people.check, person)
-    holder = Holder("agent", sender.agent_id, services.limits.business_of(sender.agent_id))
+    holder = Holder("agent", *services.limits.payer(sender.agent_id, sender.token_hash))
     return holder, partial(token_check(services.pool, services.clock, services.gateways), sender)
 
 

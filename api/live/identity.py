@@ -43,7 +43,7 @@ async def identify(services: Services, token: str | None, source: str | None) ->
         await services.people.check(person)
         services.limits.take_person(person.subject, person.tenant)
         return person
-    services.limits.take_agent(agent.agent_id)
+    services.limits.take_agent(agent.agent_id, agent.token_hash)
     business_id = await check_agent(services.pool, agent, services.clock())
-    services.limits.learn(agent.agent_id, business_id)
+    services.limits.learn(agent.agent_id, business_id, agent.token_hash)
     return LiveAgent(agent, business_id, source)

@@ -58,7 +58,7 @@ async def take_heartbeat(request: Request, agent: SignedAgent, body: Heartbeat) 
     offset = (body.timestamp - now).total_seconds()
     row = await heartbeat(services.pool, agent, HeartbeatReport(body.status, body.agent_version, offset), now, overlap)
     await change_facts(services.pool, agent.agent_id, body.facts(), now)
-    services.limits.learn(agent.agent_id, row["business_id"])
+    services.limits.learn(agent.agent_id, row["business_id"], agent.token_hash)
     return HeartbeatAnswer(
         config_updated=row["config_updated"],
         config=agent_config(services.settings, row["metrics_interval_seconds"]),
