@@ -166,12 +166,13 @@ def make_upload(
     max_samples: int,
 ) -> Upload:
     """Return the upload of one device, whose samples may be parts of rows; raises TooManySamplesError."""
-    may_lack = memory.may_lack_interfaces
+    may_lack_interfaces, may_lack_disk = memory.may_lack_interfaces, not memory.has_system_disk
     samples = arrival.samples_of(values, memory)
     decoded = accepted_by_time(samples, arrival.at, max_samples, arrival.max_age)
     before = memory.counted_before(decoded.samples[0].collected_at) if decoded.samples else None
     upload = Upload(
-        device_id, token_hash, arrival.at, decoded, merges=True, may_lack_interfaces=may_lack, before=before
+        device_id, token_hash, arrival.at, decoded, merges=True, before=before,
+        may_lack_interfaces=may_lack_interfaces, may_lack_system_disk=may_lack_disk,
     )  # fmt: skip
     upload.make_rows()
     return upload

@@ -30,7 +30,9 @@ class Upload:
     brings_series: bool = False  # a sample of it has disks, interfaces, sensors or series
     notes: list[Note] = field(default_factory=list)  # of series that could not be stored; the writer adds them
     merges: bool = False  # its samples may be parts of rows: nulls of a stored row are filled, values stay
-    may_lack_interfaces: bool = False  # its network sums may be over some interfaces only: compare with the stored ones
+    # Its network sums may be over some interfaces, its disk may not be the system's: the database knows the others.
+    may_lack_interfaces: bool = False
+    may_lack_system_disk: bool = False
     before: Sample | None = None  # the device's sample with counters before these, where parts came apart
 
     def __post_init__(self) -> None:

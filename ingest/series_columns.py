@@ -11,6 +11,7 @@ from ingest.samples import Sample
 from ingest.series_types import Disk, Interface
 
 GB = 1e9
+SYSTEM_DISKS = ("/", "C:", "root")  # of other agents; root is collectd's name of /
 # File systems that are not a disk of the device: images, memory, container layers, network shares.
 UNREAL_DISKS = frozenset({
     "squashfs", "tmpfs", "devtmpfs", "ramfs", "overlay", "iso9660", "udf", "cdfs", "nfs", "nfs4", "cifs", "smbfs",
@@ -31,9 +32,12 @@ def lacks_columns(sample: Sample) -> bool:
     )
 
 
-def fill_columns(sample: Sample, known_interfaces: Collection[str]) -> None:
-    """Fill the columns; `known_interfaces` are those that the device has had lately."""
-    if sample.disks and sample.disk_percent is None:
+def fill_columns(sample: Sample, known_interfaces: Collection[str], *, is_part: bool = False) -> None:
+    """Fill the columns; `known_interfaces` are those that the device has had lately.
+
+    `is_part`: other disks of the sample may be in another request, so the fullest one of these says nothing.
+    """
+    if sample.disks and sample.disk_percent is None and not is_part:
         fill_disk(sample, sample.disks)
     if sample.interfaces and sample.network_rx_bytes is None and sample.network_tx_bytes is None:
         fill_network(sample, sample.interfaces, known_interfaces)
@@ -67,6 +71,13 @@ def drop_partial_sums(sample: Sample, known_interfaces: Collection[str]) -> None
     names = {interface.name for interface in sample.interfaces or ()}
     if not {name for name in known_interfaces if is_real_interface(name)} <= names:
         sample.network_rx_bytes = sample.network_tx_bytes = None
+
+
+def drop_other_disk(sample: Sample, known_disks: Collection[str]) -> None:
+    """Leave out a disk that is not the system's, where the device has had one lately: it is in another part."""
+    disks = {disk.name for disk in sample.disks or ()}
+    if not disks.intersection(SYSTEM_DISKS) and set(SYSTEM_DISKS).intersection(known_disks):
+        sample.disk_percent = sample.disk_used_gb = None
 
 
 def is_real_interface(name: str) -> bool:

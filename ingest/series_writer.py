@@ -16,7 +16,7 @@ from db.sql import load_beside
 from ingest.copy_rows import END, SIGNATURE, encode_row, microseconds
 from ingest.pending import Row, Upload
 from ingest.series_breaks import mark_breaks
-from ingest.series_columns import drop_partial_sums, fill_columns, lacks_columns
+from ingest.series_columns import drop_other_disk, drop_partial_sums, fill_columns, lacks_columns
 from ingest.series_newest import COLUMNS as NEWEST_COLUMNS
 from ingest.series_newest import Timed, rows_with_times
 from ingest.series_registry import REFUSED_SECONDS, DeviceSeries, SeriesRegistry
@@ -48,8 +48,9 @@ class SeriesWriter:
             return
         await self._learn(connection, {row.upload.agent_id for row in bringing})
         for row in bringing:
-            if row.upload.may_lack_interfaces or lacks_columns(row.sample):
-                fill_row(row, self._known_interfaces(row.upload.agent_id))
+            if row.upload.may_lack_interfaces or row.upload.may_lack_system_disk or lacks_columns(row.sample):
+                device = row.upload.agent_id
+                fill_row(row, self._known(device, "network.rx_bytes"), self._known(device, "disk.percent"))
 
     async def store(
         self,
@@ -97,8 +98,8 @@ class SeriesWriter:
     def _series_of(self, device: UUID) -> DeviceSeries:
         return self._registry.held(device)  # prepare() has read it
 
-    def _known_interfaces(self, device: UUID) -> set[str]:
-        return {instance for metric, instance in self._series_of(device).slots if metric == "network.rx_bytes"}
+    def _known(self, device: UUID, metric: str) -> set[str]:
+        return {instance for name, instance in self._series_of(device).slots if name == metric}
 
     def _flatten(self, rows: Iterable[Row]) -> Flattened:
         flattened = Flattened()
@@ -155,12 +156,14 @@ class SeriesWriter:
                 flattened.fault(row, "too_many_series", message_of_full(one.metric.name, one.instance))
 
 
-def fill_row(row: Row, known_interfaces: Collection[str]) -> None:
+def fill_row(row: Row, known_interfaces: Collection[str], known_disks: Collection[str]) -> None:
     """Fill the columns of a sample from its lists, and make its row again."""
     upload = row.upload
     if upload.may_lack_interfaces:
         drop_partial_sums(row.sample, known_interfaces)
-    fill_columns(row.sample, known_interfaces)
+    if upload.may_lack_system_disk:
+        drop_other_disk(row.sample, known_disks)
+    fill_columns(row.sample, known_interfaces, is_part=upload.merges)
     row.encoded = encode_row(upload.agent_id.bytes, microseconds(upload.received_at), row.sample, row.unknown)
 
 

@@ -11,6 +11,7 @@ from core.metrics import BY_NAME
 from core.micros import to_time
 from ingest.numbers import nearest_end
 from ingest.samples import Sample
+from ingest.series_columns import SYSTEM_DISKS
 from protocols.readings import Quantity
 
 Values = Mapping[str, float]
@@ -18,7 +19,6 @@ Quantities = Mapping[Quantity, Values]
 NONE: Values = {}
 GIGABYTE = 1e9
 ROUNDING = 0.5  # percent below 0 that a difference of counters may be off
-SYSTEM_DISKS = ("/", "C:", "root")  # root: collectd's name of /
 IDLE_STATES = frozenset({"idle", "iowait", "wait"})
 
 

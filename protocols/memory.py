@@ -14,7 +14,8 @@ from fnmatch import fnmatchcase
 from uuid import UUID
 
 from ingest.samples import Sample
-from protocols.columns import IDLE_STATES, SYSTEM_DISKS
+from ingest.series_columns import SYSTEM_DISKS
+from protocols.columns import IDLE_STATES
 from protocols.mapping import Mapped
 from protocols.readings import DISKS, Quantity
 

@@ -84,3 +84,36 @@ async def test_an_interface_that_vanished_during_a_restart_is_left_out_from_the_
     rows = await rows_of(pool, device)
     assert [row["network_rx_bytes"] for row in rows][:2] == [15, None]
     assert rows[-1]["network_rx_bytes"] in (13, -14)  # a break: it is lower than the sum over both
+
+
+DISKS = ("disk,path=/run/shm,fstype=ext4,host=a used=1i,free=99i", "disk,path=/,fstype=ext4,host=a used=97i,free=3i")
+
+
+async def disk_percents(pool: asyncpg.Pool, device: Device) -> list[float | None]:
+    return [row["disk_percent"] for row in await rows_of(pool, device)]
+
+
+async def test_a_part_without_the_systems_disk_says_nothing_of_it(device: Device, pool: asyncpg.Pool) -> None:
+    first, second, third = now(3), now(2), now(1)
+    await write(device, influx_lines(first, *DISKS))
+    for line in (*DISKS, "system,host=a load1=1"):
+        await write(device, influx_lines(second, line))
+    await write(device, influx_lines(third, DISKS[0], "system,host=a load1=1"))
+    assert await disk_percents(pool, device) == [97, 97, None]
+
+
+async def test_after_a_restart_the_systems_disk_is_known(device: Device, pool: asyncpg.Pool) -> None:
+    first, second = now(3), now(2)
+    await write(device, influx_lines(first, *DISKS))
+    answer = await device.client.post(f"/api/agents/{device.agent_id}/token/rotate", headers=device.headers)
+    device.token = answer.json()["agent_token"]
+    for line in DISKS:
+        await write(device, influx_lines(second, line))
+    assert await disk_percents(pool, device) == [97, 97]
+
+
+async def test_a_device_without_a_systems_disk_has_its_largest_one(device: Device, pool: asyncpg.Pool) -> None:
+    lines = DISKS[0].replace("shm", "archive").replace("99", "999"), DISKS[1].replace("path=/", "path=/data")
+    for minutes_ago in (3, 2):
+        await write(device, influx_lines(now(minutes_ago), *lines))
+    assert await disk_percents(pool, device) == pytest.approx([0.1, 0.1])

@@ -87,11 +87,11 @@ def test_collectds_slab_is_a_state_of_its_own() -> None:
 def cpu_percent(metric: str, label: str, seconds: dict[str, float]) -> float | None:
     """Return the CPU of a minute in which one core spent these seconds in each mode."""
     memory, reading = DeviceMemory(), MetricReading()
-    for at, passed in ((T, 0), (T + 60, 1)):
+    for at, share in ((T, 0), (T + 60, 1)):
         for mode, value in seconds.items():
-            NAMES[metric](reading, {label: "0", "mode": mode}, at * SECOND, value * passed)
-    share: float | None = fold_samples(reading.values, memory)[-1].cpu_percent
-    return share
+            NAMES[metric](reading, {label: "0", "mode": mode}, at * SECOND, value * share)
+    computed: float | None = fold_samples(reading.values, memory)[-1].cpu_percent
+    return computed
 
 
 def test_windows_interrupts_are_privileged_time_already() -> None:
