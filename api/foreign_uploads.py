@@ -157,6 +157,7 @@ class ForeignUploads:
                 f"One device's token uploads the hosts {names[:200]}: give each its own token, or create a gateway."
             )
         memory = self._memory.of(sender.agent_id, sender.token_hash)
+        memory.expects_parts = reading.in_parts
         upload = make_upload(sender.agent_id, sender.token_hash, reading.values, memory, arrival, self._max_samples)
         upload.decoded.facts = reading.machine
         _, business_id = self._limits.payer(sender.agent_id, sender.token_hash)

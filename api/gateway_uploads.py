@@ -113,6 +113,7 @@ class GatewayUploads:
                 reading.refuse(f"host {host[:100]} has used up its quota of samples for today", len(values))
                 continue
             memory = self._memory.of(device_id, gateway.token_hash)
+            memory.expects_parts = reading.in_parts
             try:
                 upload = make_upload(device_id, gateway.token_hash, values, memory, arrival, samples_left)
             except TooManySamplesError as error:

@@ -36,7 +36,7 @@ def read_collectd(body: bytes, mapping: MetricMapping = EMPTY) -> MetricReading:
         raws = _lists.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedUploadError(f"The body must be a JSON list of value lists: {error}.") from None
-    reading = MetricReading(mapping=mapping)
+    reading = MetricReading(mapping=mapping, in_parts=True)
     for number, raw in enumerate(raws):
         try:
             add_list(reading, _list.decode(raw))

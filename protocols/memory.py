@@ -32,6 +32,7 @@ SETS = (
     Quantity.NETWORK_RX, Quantity.NETWORK_TX, Quantity.CPU_SECONDS, Quantity.CPU_STATE, Quantity.CPU_SHARE,
     Quantity.MEMORY_STATE,
 )  # fmt: skip
+STATES = (Quantity.CPU_STATE, Quantity.CPU_SHARE, Quantity.MEMORY_STATE)
 INTERFACES = (Quantity.NETWORK_RX, Quantity.NETWORK_TX)
 
 Cell = dict[Quantity | Mapped, dict[str, float]]
@@ -77,6 +78,9 @@ class DeviceMemory:
     # A quantity that a device has sent is preferred from then on: all parts of a column must come from the same one.
     has_system_disk: bool = False
     has_memory_percent: bool = False
+    # Its sender cuts each cell into requests: the cells of the first request show which states there are, and no share.
+    expects_parts: bool = False
+    first_cells_until: int | None = None
 
     @property
     def may_lack_interfaces(self) -> bool:
@@ -88,6 +92,8 @@ class DeviceMemory:
 
         The cell after each of them comes with it: its CPU share may be computable only now.
         """
+        if self.first_cells_until is None:
+            self.first_cells_until = max(cells, default=None)
         for at in sorted(cells):
             self._add(self.cells.setdefault(at, {}), cells[at])
         times = sorted(self.cells)
@@ -140,6 +146,9 @@ class DeviceMemory:
         """Compare the instances of a set with those before, and with those of the same request."""
         present = frozenset(merged.cells[at][quantity])
         expected = self.complete_sets.get(quantity)
+        if self.expects_parts and quantity in STATES and at <= (self.first_cells_until or 0):
+            self.complete_sets[quantity] = present | (expected or frozenset())
+            return False
         if expected is None:
             expected = merged.largest_set(quantity)
         shrank_at, smaller = self.smaller_sets.get(quantity, (at, frozenset()))

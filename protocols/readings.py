@@ -65,6 +65,7 @@ class MetricReading:
     unparsed: int = 0
     reasons: list[str] = field(default_factory=list)
     waiting: int = 0  # values of hosts that are not confirmed yet
+    in_parts: bool = False  # its sender cuts each sample into several requests, wherever a buffer is full
     mapping: MetricMapping = EMPTY
     _entered: list[MeasuredValue] | None = None
 

@@ -160,3 +160,18 @@ def comparisons_of(times: int) -> int:
 
 def test_a_request_with_many_times_compares_each_with_few_others() -> None:
     assert comparisons_of(2000) < 3 * comparisons_of(1000)
+
+
+def memory_states(at: int, **states: float) -> list[MeasuredValue]:
+    loads = [(at, Quantity.LOAD, "1m", 1.0)]
+    return values_of(*loads, *((at, Quantity.MEMORY_STATE, name, value) for name, value in states.items()))
+
+
+def test_of_a_sender_in_parts_the_first_cells_show_which_states_there_are_and_no_share() -> None:
+    memory = DeviceMemory(expects_parts=True)
+    parts = [
+        memory_states(0, cached=50) + memory_states(10, used=20, free=2), memory_states(10, cached=78),
+        memory_states(20, used=20, free=5), memory_states(20, cached=75), memory_states(30, used=25, free=5, cached=70),
+    ]  # fmt: skip
+    shares = [[sample.memory_percent for sample in fold_samples(part, memory)] for part in parts]
+    assert shares == [[None, None], [None], [None], [20], [25]]
