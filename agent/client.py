@@ -15,7 +15,7 @@ TIMEOUT_SECONDS = 30.0
 MAX_PER_UPLOAD = 1_000
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 5.0, 30.0
 GZIP_ABOVE_BYTES = 1_000
-HOPELESS = (400, 413, 415, 422)  # a retry of the same body cannot succeed
+REFUSED_STATUSES = (400, 413, 415, 422)  # a retry of the same body cannot succeed
 
 
 class RefusedError(Exception):
@@ -88,7 +88,7 @@ class Uplink:
         if response.status_code in (401, 403) and "error" in answer:
             raise RefusedError(reason(response))
         is_accepted = response.status_code == 200 and "accepted" in answer
-        if not is_accepted and not (response.status_code in HOPELESS and "error" in answer):
+        if not is_accepted and not (response.status_code in REFUSED_STATUSES and "error" in answer):
             return reason(response), parse_retry_after(response.headers.get("Retry-After")) or self._next_retry()
         self.store.drop_samples(last_id)
         self._retry_seconds = FIRST_RETRY_SECONDS

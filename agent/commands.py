@@ -78,8 +78,8 @@ class Commands:
             except httpx.TransportError:
                 return
             is_recorded = response.status_code == 200 and "recorded" in parse_json(response)
-            hopeless = response.status_code in (404, 409, 413, 422) and "error" in parse_json(response)
-            if not (is_recorded or hopeless):
+            is_refused = response.status_code in (404, 409, 413, 422) and "error" in parse_json(response)
+            if not (is_recorded or is_refused):
                 return
             self.uplink.store.drop_result(command_id)
 

@@ -21,7 +21,7 @@ UNREAL_INTERFACES = re.compile(
     re.IGNORECASE,
 )
 MEMORY = "tmpfs"
-MOST = 200  # entries of a list that the server accepts
+MAX_INSTANCES = 200  # entries of a list that the server accepts
 MAX_NAME = 255
 
 
@@ -29,7 +29,7 @@ def instances() -> dict[str, Any]:
     """Return the parts of a sample with instances; a part that this platform cannot measure is missing."""
     measures = {"disks": disks, "interfaces": interfaces, "sensors": sensors, "series": swap}
     parts = {name: measured(name, measure) for name, measure in measures.items()}
-    return {name: part[:MOST] for name, part in parts.items() if part}
+    return {name: part[:MAX_INSTANCES] for name, part in parts.items() if part}
 
 
 def disks() -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ import subprocess
 from importlib.metadata import distributions
 from typing import Any
 
-MOST = 10_000
+MAX_ENTRIES = 10_000
 LISTINGS = {
     "dpkg-query": ["--show", "--showformat", "${Package}\t${Version}\t${Maintainer}\n"],
     "rpm": ["--query", "--all", "--queryformat", "%{NAME}\t%{VERSION}-%{RELEASE}\t%{VENDOR}\n"],
@@ -20,8 +20,8 @@ def list_software() -> list[dict[str, Any]]:
             listed = subprocess.run(  # noqa: S603
                 [path, *arguments], capture_output=True, text=True, errors="replace", timeout=60, check=False
             )
-            return [entry(*line.split("\t")) for line in listed.stdout.splitlines()][:MOST]
-    return [entry(package.name, package.version, "") for package in distributions()][:MOST]
+            return [entry(*line.split("\t")) for line in listed.stdout.splitlines()][:MAX_ENTRIES]
+    return [entry(package.name, package.version, "") for package in distributions()][:MAX_ENTRIES]
 
 
 def entry(name: str, version: str = "", vendor: str = "") -> dict[str, Any]:

@@ -20,7 +20,7 @@ FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 2.0, 300.0
 CHECK_SECONDS = 1.0  # how soon the thread notices that the agent stops
 
 
-class LiveLine:
+class LiveConnection:
     """Holds the WebSocket while the agent runs."""
 
     def __init__(self, url: str, token: str, commands: "queue.Queue[dict[str, Any]]", stop: threading.Event) -> None:

@@ -18,7 +18,7 @@ from agent.collect import Collector
 from agent.commands import Commands, Outcome
 from agent.database import StoreInUseError
 from agent.inventory import list_software
-from agent.live import LiveLine
+from agent.live import LiveConnection
 from agent.store import AgentStore
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class AgentLoop:
         self._save = save
         self._collector = Collector()
         self._arrived: queue.Queue[dict[str, Any]] = queue.Queue()
-        self._line = LiveLine(identity.websocket_url, identity.agent_token, self._arrived, stop)
+        self._live = LiveConnection(identity.websocket_url, identity.agent_token, self._arrived, stop)
         self._commands = Commands(
             self.uplink, {"collect_now": self._collect_now, "collect_inventory": self._collect_inventory}
         )
@@ -84,12 +84,12 @@ class AgentLoop:
     def keep_going(self, count: int | None) -> None:
         """Run the loop. Slots lie on absolute time, so that slow uploads do not shift the samples."""
         if self._identity.websocket_url:
-            self._line.start()
+            self._live.start()
         slot = time.monotonic() + min(1.0, self._every)  # the first one soon, but with a moment of CPU use to count
         measured_count = 0
         while not self._stop.is_set():
             self._wait_for_commands(slot)
-            self._beat()
+            self._send_heartbeat()
             if time.monotonic() < slot:
                 continue
             self._sample()
@@ -106,12 +106,12 @@ class AgentLoop:
             return
         self._commands.run(command)
 
-    def _beat(self) -> None:
+    def _send_heartbeat(self) -> None:
         """Send a heartbeat if it is due, whatever the interval of samples."""
         now = time.monotonic()
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + self._identity.heartbeat_interval_seconds
-            self._obey(self.uplink.heartbeat())
+            self._follow_answer(self.uplink.heartbeat())
             self._commands.send_results()
 
     def _sample(self) -> None:
@@ -122,17 +122,17 @@ class AgentLoop:
         self._commands.try_again()
         self._commands.send_results()
 
-    def _obey(self, command: dict[str, Any]) -> None:
+    def _follow_answer(self, answer: dict[str, Any]) -> None:
         """Act on the answer to a heartbeat."""
-        config = command.get("config")
+        config = answer.get("config")
         if isinstance(config, dict):
-            self._take_config({name: value for name, value in config.items() if name in CONFIGURED})
-        if command.get("rotate_token"):
+            self._store_config({name: value for name, value in config.items() if name in CONFIGURED})
+        if answer.get("rotate_token"):
             self._change_token()
-        if command.get("pending_commands"):
+        if answer.get("pending_commands"):
             self._commands.fetch()
 
-    def _take_config(self, config: dict[str, Any]) -> None:
+    def _store_config(self, config: dict[str, Any]) -> None:
         """Store changed settings; compared at each heartbeat, so that a lost answer does no harm."""
         new = replace(self._identity, **config)
         if new != self._identity:
@@ -152,7 +152,7 @@ class AgentLoop:
         if token and new and self._keep(new):
             self._identity = new
             self.uplink.use(token)
-            self._line.token = token
+            self._live.token = token
             log.info("the token was replaced")
 
     def _keep(self, identity: Identity) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from api.chart_calls import answer_chart
-from api.direct_uploads import UploadDesk
+from api.direct_uploads import DirectUploadRoute
 from api.errors import RESPONSES, install_error_answers
 from api.foreign_paths import match_call
 from api.live.service import Live, open_live
@@ -82,7 +82,7 @@ class Application:
         self._browsers = BrowserHeaders(settings.cors_named, over_tls=settings.public_url.startswith("https"))
 
     @property
-    def direct_uploads(self) -> UploadDesk | None:
+    def direct_uploads(self) -> DirectUploadRoute | None:
         """The handler of usual uploads for the HTTP protocol (api/server/direct.py); None before the start."""
         services: Services | None = getattr(self.web.state, "services", None)
         return services.direct if services else None

@@ -30,7 +30,7 @@ OF_THE_SENDER = frozenset({401, 403})  # statuses of refusals that go into the a
 PLAIN, ZIPPED = (b"", b"identity"), (b"gzip", b"x-gzip")
 
 
-class UploadDesk:
+class DirectUploadRoute:
     """Opens uploads; the parts that each of them needs."""
 
     def __init__(
@@ -41,7 +41,7 @@ class UploadDesk:
         self.max_samples, self.retry_after, self.clock, self.tally = max_samples, retry_after_seconds, clock, tally
         self.max_age, self.quotas = max_age, quotas
 
-    def open(self, agent_id: str, authorization: bytes, encoding: bytes, exchange: Exchange) -> "UploadInHand | None":
+    def open(self, agent_id: str, authorization: bytes, encoding: bytes, exchange: Exchange) -> "OpenUpload | None":
         """Return an upload of a verified sender; None if it must be refused, which ASGI then does and records."""
         try:
             sender = self.verify(bearer_token(authorization))
@@ -49,7 +49,7 @@ class UploadDesk:
             return None
         if str(sender.agent_id) != agent_id.lower():
             return None
-        return UploadInHand(self, sender, encoding, exchange)
+        return OpenUpload(self, sender, encoding, exchange)
 
     def refuse(self, error: Exception, exchange: Exchange) -> None:
         """Answer with an error and count it; one that is not for the agent is logged.
@@ -67,13 +67,13 @@ class UploadDesk:
         exchange.answer(error.status, msgspec.json.encode(error.as_json()), headers)
 
 
-class UploadInHand:
+class OpenUpload:
     """One upload on its way; `take` is called once."""
 
-    __slots__ = ("_began", "_bytes", "_desk", "_encoding", "_exchange", "_room", "_sender", "_upload")
+    __slots__ = ("_began", "_bytes", "_encoding", "_exchange", "_room", "_route", "_sender", "_upload")
 
-    def __init__(self, desk: UploadDesk, sender: Sender, encoding: bytes, exchange: Exchange) -> None:
-        self._desk, self._sender, self._encoding, self._exchange = desk, sender, encoding, exchange
+    def __init__(self, route: DirectUploadRoute, sender: Sender, encoding: bytes, exchange: Exchange) -> None:
+        self._route, self._sender, self._encoding, self._exchange = route, sender, encoding, exchange
         self._began = time.monotonic()
         self._bytes = 0
         self._room: Room
@@ -82,44 +82,44 @@ class UploadInHand:
     def take(self, body: bytes) -> None:
         """Decode the body and queue it for its group; bodies that are not for this path go to ASGI."""
         unpacked = unpack(body, self._encoding)
-        budget = self._desk.bodies.budget
+        budget = self._route.bodies.budget
         if unpacked is None or len(unpacked) > budget.one:
             self._exchange.hand_over()
             return
-        payer = self._desk.limits.payer(self._sender.agent_id, self._sender.token_hash)
+        payer = self._route.limits.payer(self._sender.agent_id, self._sender.token_hash)
         self._room = budget.room_for(Holder("agent", *payer))
         self._bytes = len(unpacked)
         try:
             self._enqueue(unpacked)
         except Exception as error:  # noqa: BLE001  an RtsError is for the agent, any other is logged
             self._room.close()
-            self._desk.refuse(error, self._exchange)
+            self._route.refuse(error, self._exchange)
 
     def _enqueue(self, body: bytes) -> None:
-        desk, sender = self._desk, self._sender
-        desk.limits.take_agent(sender.agent_id, sender.token_hash)
-        desk.quotas.check(sender.agent_id, "samples", "bytes")
-        received_at = desk.clock()
+        route, sender = self._route, self._sender
+        route.limits.take_agent(sender.agent_id, sender.token_hash)
+        route.quotas.check(sender.agent_id, "samples", "bytes")
+        received_at = route.clock()
         self._room.take(len(body))
-        _, tenant = desk.limits.payer(sender.agent_id, sender.token_hash)
-        desk.commits.check_room(owner=tenant)
-        decoded = decode_upload(body, received_at, desk.max_samples, desk.max_age())
+        _, tenant = route.limits.payer(sender.agent_id, sender.token_hash)
+        route.commits.check_room(owner=tenant)
+        decoded = decode_upload(body, received_at, route.max_samples, route.max_age())
         self._upload = Upload(sender.agent_id, sender.token_hash, received_at, decoded)
         self._upload.make_rows()
-        desk.commits.enqueue(self._upload, self._committed, tenant)
+        route.commits.enqueue(self._upload, self._committed, tenant)
 
     def _committed(self) -> None:
         """Answer after COMMIT."""
-        desk, upload = self._desk, self._upload
+        route, upload = self._route, self._upload
         self._room.close()
         if upload.error:
             upload.rows.clear()  # rows refer to the upload: a cycle that only the garbage collector would free
-            desk.refuse(upload.error, self._exchange)
+            route.refuse(upload.error, self._exchange)
             return
-        receipt = receipt_of(upload, desk.limits)
-        desk.quotas.spend(upload.agent_id, samples=upload.inserted, bytes=self._bytes)
+        receipt = receipt_of(upload, route.limits)
+        route.quotas.spend(upload.agent_id, samples=upload.inserted, bytes=self._bytes)
         seconds = time.monotonic() - self._began
-        desk.tally.answered(receipt.accepted, receipt.duplicates, receipt.rejected, seconds, receipt.notes)
+        route.tally.answered(receipt.accepted, receipt.duplicates, receipt.rejected, seconds, receipt.notes)
         self._exchange.answer(200, msgspec.json.encode(receipt))
 
 

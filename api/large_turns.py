@@ -48,17 +48,17 @@ class LargeTurns:
         self._owed: dict[Hashable, float] = {}  # seconds
 
     @asynccontextmanager
-    async def of(self, business: Hashable, device: Hashable, most_seconds: float) -> AsyncIterator[None]:
+    async def of(self, business: Hashable, device: Hashable, max_seconds: float) -> AsyncIterator[None]:
         """Hold the turn, once the writer has room.
 
-        Raises IngestBusyError when the turn does not come, or is not expected, within `most_seconds`.
+        Raises IngestBusyError when the turn does not come, or is not expected, within `max_seconds`.
         """
         before = self._turns_before(business)
-        if self._forecast.wait(before) > most_seconds:
-            raise self._busy(before, most_seconds)
+        if self._forecast.wait(before) > max_seconds:
+            raise self._busy(before, max_seconds)
         self._users[business] += 1
         try:
-            async with asyncio.timeout(most_seconds) as limit, self._of_business[business].of(device, device):
+            async with asyncio.timeout(max_seconds) as limit, self._of_business[business].of(device, device):
                 await self._rest(business)
                 async with self._all.of(business, device):
                     began = self._clock()
@@ -69,7 +69,7 @@ class LargeTurns:
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise self._busy(before, most_seconds) from None
+            raise self._busy(before, max_seconds) from None
         finally:
             self._leave(business)
 
@@ -96,8 +96,8 @@ class LargeTurns:
         place = self._users.get(business, 0) + 1
         return sum(min(count, place) for count in self._users.values())
 
-    def _busy(self, before: int, most_seconds: float) -> IngestBusyError:
-        return IngestBusyError(wait_seconds=self._forecast.book(before, most_seconds / 2))
+    def _busy(self, before: int, max_seconds: float) -> IngestBusyError:
+        return IngestBusyError(wait_seconds=self._forecast.book(before, max_seconds / 2))
 
     async def _rest(self, business: Hashable) -> None:
         owed = self._owed.pop(business, 0.0)

@@ -13,7 +13,7 @@ import asyncpg
 from fastapi import Request
 
 from api.bodies import AgentBodies
-from api.direct_uploads import UploadDesk
+from api.direct_uploads import DirectUploadRoute
 from api.foreign_uploads import ForeignUploads
 from api.large_turns import LargeTurns
 from api.quotas import Quotas
@@ -76,7 +76,7 @@ class Services:
     quotas: Quotas
     commits: GroupCommit
     upload: UploadRoute
-    direct: UploadDesk
+    direct: DirectUploadRoute
     turns: LargeTurns
     foreign: ForeignUploads
     gateways: GatewayHosts
@@ -132,7 +132,7 @@ async def open_services(
         writer, beside = (
             Writer(
                 lambda: connect_writer(settings.database_url), clock, token_overlap(settings), tally,
-                most_services=settings.device_services, others_wait=small_owners.is_anybody_there,
+                max_services=settings.device_services, others_wait=small_owners.is_anybody_there,
             )
             for _ in range(WRITERS)
         )  # fmt: skip
@@ -154,7 +154,7 @@ async def open_services(
             tokens.verify_agent, limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
             clock, tally, refusals.note, storage.max_sample_age, quotas, turns,
         )  # fmt: skip
-        direct = UploadDesk(
+        direct = DirectUploadRoute(
             tokens.verify_agent, limits, commits, bodies, settings.max_samples_per_upload, settings.retry_after_seconds,
             clock, tally, storage.max_sample_age, quotas,
         )  # fmt: skip

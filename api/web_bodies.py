@@ -23,7 +23,7 @@ LARGER = (
 WITHOUT_TOKEN = re.compile(r"/api/agents/register|/api/session(/.*)?")
 
 
-def most_bytes(path: str) -> int:
+def max_bytes(path: str) -> int:
     """Return how many bytes a body may have on this path."""
     return next((most for pattern, most in LARGER if pattern.fullmatch(path)), MAX_BYTES)
 
@@ -39,7 +39,7 @@ async def whole_body(services: Services, scope: Scope, receive: Receive) -> Asyn
     if b"transfer-encoding" not in headers and headers.get(b"content-length", b"0") == b"0":
         yield receive
         return
-    most = most_bytes(scope["path"])
+    most = max_bytes(scope["path"])
     announced = headers.get(b"content-length", b"0")
     if not announced.isdigit() or int(announced) > most:
         raise BodyTooLargeError(f"The body is over {most} bytes.")

@@ -18,8 +18,8 @@ from auth.errors import KeyFileError
 
 Ring = Literal["agent", "platform"]
 RINGS: tuple[Ring, ...] = ("agent", "platform")
-LOOK_AGAIN_SECONDS = 1.0
-LOOK_SOONER_SECONDS = 0.01  # bounds what tokens of made-up keys cost
+CHECK_SECONDS = 1.0
+UNKNOWN_KEY_CHECK_SECONDS = 0.01  # bounds what tokens of made-up keys cost
 log = logging.getLogger(__name__)
 KEY_BYTES = 32  # HS256 wants at least the size of its hash (RFC 7518, section 3.2)
 
@@ -58,7 +58,7 @@ class KeyFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stamp: tuple[int, int] | None = None
-        self._looked = 0.0
+        self._checked_at = 0.0
         self._rings: dict[str, KeyRing] = {}
         self.generation = 0  # grows with each change, so that caches can compare
 
@@ -68,9 +68,9 @@ class KeyFile:
         `key_id`: one that is wanted. Where it isn't known the file is looked at sooner: another process may have signed
         with a key that is younger than our last look.
         """
-        age = time.monotonic() - self._looked
-        if not self._rings or age > LOOK_AGAIN_SECONDS or (age > LOOK_SOONER_SECONDS and self._lacks(name, key_id)):
-            self._look_if_possible()
+        age = time.monotonic() - self._checked_at
+        if not self._rings or age > CHECK_SECONDS or (age > UNKNOWN_KEY_CHECK_SECONDS and self._lacks(name, key_id)):
+            self._reload_if_possible()
         return self._rings[name]
 
     def _lacks(self, name: Ring, key_id: object) -> bool:
@@ -90,17 +90,17 @@ class KeyFile:
         if not self._path.exists():
             self.save({name: KeyRing.new() for name in RINGS})
 
-    def _look_if_possible(self) -> None:
+    def _reload_if_possible(self) -> None:
         """Read the file again; once there are keys, a fault of the file is logged and the keys stay in use."""
         try:
-            self._look()
+            self._reload()
         except (KeyFileError, OSError) as fault:
             if not self._rings:
                 raise
             log.error("the signing keys were not reloaded: %s", fault)
 
-    def _look(self) -> None:
-        self._looked = time.monotonic()
+    def _reload(self) -> None:
+        self._checked_at = time.monotonic()
         try:
             status = self._path.stat()
             stamp = status.st_mtime_ns, status.st_ino

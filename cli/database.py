@@ -56,7 +56,7 @@ def upgrade(
     url = settings.database_url
     asyncio.run(connect_and_check(url))
     confirm_target(url, database, settings.environment)
-    migrations.upgrade(url, revision, wait=wait, say=say)
+    migrations.upgrade(url, revision, wait=wait, say=print_blockers)
     typer.echo(f"The schema is at {migrations.head() if revision == 'head' else revision}.")
 
 
@@ -72,10 +72,14 @@ def mark(
     """
     mark = None if environment == "none" else environment
     target = asyncio.run(set_mark(settings_with_database().database_url, mark))
-    typer.echo(f"The database {target.name} is marked {target.mark or 'with nothing'}.")
+    typer.echo(
+        f"The database {target.name} is marked {target.mark}."
+        if target.mark
+        else f"The database {target.name} has no mark."
+    )
 
 
-def say(text: str) -> None:
+def print_blockers(text: str) -> None:
     """Print the lock that an upgrade waits for."""
     typer.echo(text, err=True)
 

@@ -83,7 +83,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
             processes.start("worker")
             console.print(f"[green]✓[/green] server on {options.base_url}, worker beside it")
             with contextlib.suppress(KeyboardInterrupt):
-                asyncio.run(play_scenes(options, dsn, Tokens(KeyFile(keys)), processes, console))
+                asyncio.run(run_steps(options, dsn, Tokens(KeyFile(keys)), processes, console))
         finally:
             console.print("Stopping …")
             processes.stop()
@@ -108,7 +108,7 @@ def database(options: DemoOptions, console: Console) -> Iterator[str]:
         server.stop()
 
 
-async def play_scenes(options: DemoOptions, dsn: str, tokens: Tokens, processes: Processes, console: Console) -> None:
+async def run_steps(options: DemoOptions, dsn: str, tokens: Tokens, processes: Processes, console: Console) -> None:
     """Everything that needs a running server."""
     path = options.directory / "credentials.json"
     credentials = make_credentials(options, tokens, path)
@@ -118,12 +118,12 @@ async def play_scenes(options: DemoOptions, dsn: str, tokens: Tokens, processes:
         loaded = await load_history(fleet, credentials, path, now, console)
         with console.status("Rolling up 5m → 1h → 1d …"):
             await roll_up(dsn, datetime.fromisoformat(credentials.began) - HISTORY)
-        await set_scene(dsn, credentials, console)
+        await add_rules_and_window(dsn, credentials, console)
         await show_summary(dsn, credentials, loaded, options.directory, console)
         await live(options, fleet, credentials, path, processes, console)
 
 
-async def set_scene(dsn: str, credentials: Credentials, console: Console) -> None:
+async def add_rules_and_window(dsn: str, credentials: Credentials, console: Console) -> None:
     """Let the devices be as old as their samples, and make rules and a maintenance window."""
     devices = [UUID(agent.agent_id) for tenant in credentials.businesses for agent in tenant.agents]
     await age_devices(dsn, devices, datetime.fromisoformat(credentials.began) - HISTORY)

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 SWEPT_AT_ONCE = 5000
 LAPSED_AT_ONCE = 1000
 # More than one interval, so that devices in step with one another don't look like an outage between their beats.
-DEAF_AFTER_INTERVALS = 1.5
+OUTAGE_AFTER_INTERVALS = 1.5
 MANY_DEVICES = 10
 
 
@@ -59,7 +59,7 @@ async def sweep(
 
 async def note_outage(connection: Connection, now: datetime, patience: OfflineThresholds) -> bool:
     """Return whether no device calls at all, an outage; then silence counts from `now`. Its beginning is logged."""
-    unheard_for = patience.heartbeat_interval * DEAF_AFTER_INTERVALS
+    unheard_for = patience.heartbeat_interval * OUTAGE_AFTER_INTERVALS
     row = await connection.fetchrow(
         *QUERIES.bind(
             "note_outage",

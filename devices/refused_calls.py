@@ -43,8 +43,8 @@ class RefusedCalls:
         self._rows_per_hour = rows_per_hour
         self._clock = clock
         self._waiting: dict[Refusal, tuple[datetime, int]] = {}
-        self._beyond: Counter[str] = Counter()
-        self._beyond_written = self._hour = clock()
+        self._overflow: Counter[str] = Counter()
+        self._overflow_written_at = self._hour = clock()
         self._rows: Counter[str | None] = Counter()  # of this hour, by address
         self._written = 0  # in this hour
 
@@ -57,13 +57,13 @@ class RefusedCalls:
         elif self._has_room(refusal.actor.source):
             self._waiting[refusal] = self._clock(), 1
         elif self._rows_per_hour:
-            self._beyond[refusal.code] += 1
+            self._overflow[refusal.code] += 1
 
     async def write(self, pool: asyncpg.Pool) -> int:
         """Write the collected refusals in one statement; return the number of rows. If it fails, they are lost."""
         rows = [(at, refusal.actor, refusal.details(count)) for refusal, (at, count) in self._waiting.items()]
         self._waiting.clear()
-        rows += self._take_beyond()
+        rows += self._take_overflow()
         if rows:
             times, actors, details = zip(*rows, strict=True)
             kinds, ids, sources = zip(*((actor.kind, actor.id, actor.source) for actor in actors), strict=True)
@@ -87,12 +87,12 @@ class RefusedCalls:
         self._rows[source] += 1
         return True
 
-    def _take_beyond(self) -> list[tuple[datetime, Actor, str]]:
+    def _take_overflow(self) -> list[tuple[datetime, Actor, str]]:
         """Return the row that counts the refusals beyond the limits, at most once a minute."""
         now = self._clock()
-        if not self._beyond or now - self._beyond_written < MINUTE:
+        if not self._overflow or now - self._overflow_written_at < MINUTE:
             return []
-        details = msgspec.json.encode({"codes": self._beyond, "count": self._beyond.total()}).decode()
-        self._beyond.clear()
-        self._beyond_written = now
+        details = msgspec.json.encode({"codes": self._overflow, "count": self._overflow.total()}).decode()
+        self._overflow.clear()
+        self._overflow_written_at = now
         return [(now, Actor("unknown"), details)]

@@ -90,7 +90,7 @@ WITH offered AS MATERIALIZED (
 ), events AS (
     INSERT INTO agent_events (agent_device_id, event_type, occurred_at, received_at, data)
     SELECT agent_device_id, 'series_refused', :now, :now,
-           jsonb_build_object('most_of_a_device', :max_of_device::integer, 'most_of_a_business',
+           jsonb_build_object('max_per_device', :max_of_device::integer, 'max_per_business',
                               :max_of_business::integer)
     FROM refused
 )

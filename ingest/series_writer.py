@@ -37,8 +37,8 @@ Key = tuple[UUID, datetime]
 class SeriesWriter:
     """Writes series over the writer's connection; holds this process's cache of the devices' series."""
 
-    def __init__(self, most_of_a_device: int = MAX_OF_A_DEVICE, most_of_a_business: int = MAX_OF_A_BUSINESS) -> None:
-        self._most = most_of_a_device, most_of_a_business
+    def __init__(self, max_per_device: int = MAX_OF_A_DEVICE, max_per_business: int = MAX_OF_A_BUSINESS) -> None:
+        self._most = max_per_device, max_per_business
         self._registry = SeriesRegistry()
 
     async def prepare(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> None:

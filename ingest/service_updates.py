@@ -14,7 +14,7 @@ Listed = tuple[Sample, dict[str, ListedService]]  # a sample and its services by
 State = tuple[str, int | None, datetime, datetime]  # status, pid, checked at, in this state since
 
 
-def service_parameters(updates: Iterable[DeviceUpdate], most_services: int) -> dict[str, Any]:
+def service_parameters(updates: Iterable[DeviceUpdate], max_services: int) -> dict[str, Any]:
     """Return the parameters of the query `keep_services`; a name that a sample lists twice counts once, the last."""
     states: dict[tuple[UUID, str], State] = {}
     complete: list[tuple[UUID, datetime, datetime]] = []
@@ -38,7 +38,7 @@ def service_parameters(updates: Iterable[DeviceUpdate], most_services: int) -> d
         "since": [since for _, _, _, since in states.values()],
         "listed_devices": [device for device, _, _ in complete],
         "listed_at": [newest for _, newest, _ in complete],
-        "max_services": most_services,
+        "max_services": max_services,
         "oldest_listed_at": [oldest for _, _, oldest in complete],
     }
 

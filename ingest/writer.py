@@ -73,16 +73,16 @@ class Writer:
         token_overlap: timedelta = timedelta(hours=1),
         tally: IngestCounters | None = None,
         series: SeriesWriter | None = None,
-        most_services: int = 1000,
+        max_services: int = 1000,
         others_wait: Callable[[], bool] = lambda: False,
     ) -> None:
         """`token_overlap`: how long a replaced token stays valid after the first use of the new one.
 
-        `most_services`: number of services stored per device. `others_wait` returns whether small uploads arrive, which
+        `max_services`: number of services stored per device. `others_wait` returns whether small uploads arrive, which
         another connection may write: transactions are short then.
         """
         self._others_wait = others_wait
-        self._most_services = most_services
+        self._max_services = max_services
         self._connect = connect
         self._tally = tally or IngestCounters()
         self._series = series or SeriesWriter()
@@ -199,7 +199,7 @@ class Writer:
             # A part that fills a row may have series, although its key is not new.
             keys = {key_of(row) for row in stored} if stored and stored[0].upload.merges else new
             flattened = await self._series.store(connection, stored, keys, self._clock())
-            services = service_parameters((entry for entry in updates if entry.business_id), self._most_services)
+            services = service_parameters((entry for entry in updates if entry.business_id), self._max_services)
             if services["names"] or services["listed_devices"]:
                 bounds = {"now": self._clock(), "tolerance": BOOT_TOLERANCE}
                 left_out = await connection.fetch(*QUERIES.bind("keep_services", **services, **bounds))

@@ -1,7 +1,7 @@
 """Kinds of records that grow besides samples and rollups, and their retention.
 
 The values are rows of `agent_record_ages`; a change of retention sets them like those of the levels. A new table that
-grows needs a kind here and in `records.sql`, or a line in GROWS_NOT: a test compares both with the schema.
+grows needs a kind here and in `records.sql`, or a line in NOT_GROWING: a test compares both with the schema.
 """
 
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ KINDS = (
 NAMES = {kind.name: kind for kind in KINDS}
 
 # Tables that do not grow with time, or that something else keeps short.
-GROWS_NOT: Mapping[str, str] = {
+NOT_GROWING: Mapping[str, str] = {
     "agent_alert_late_looks": "one row a device",
     "agent_alert_passes": "one row",
     "agent_alert_states": "one row for a rule and a device, while the rule is not inactive there",

@@ -1,4 +1,4 @@
-"""Everyone who may knock: people and agents, good and bad, and a device with everything that one can have."""
+"""Callers of the API, people and agents with valid and invalid tokens, and a device with one row of every kind."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,7 +23,7 @@ from tests.software import listed, software
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls: its token, what it is, and the device that it asks for where that isn't the target."""
+    """A caller: its token, its kind, and the device that it asks for if that is not the target."""
 
     name: str
     token: str | None
@@ -37,7 +37,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class Target:
-    """A device of a business whose name is a marker, with the ids of all that hangs on it."""
+    """A device of a business whose name is a marker, with the ids of all rows that belong to it."""
 
     device: Device
     marker: str
@@ -67,14 +67,14 @@ class Target:
         }  # fmt: skip
 
     def secrets(self) -> list[str]:
-        """Return what must be in no answer to a stranger."""
+        """Return the texts that no answer to a stranger may contain."""
         tenant = self.device.tenant
         ids = (self.device.agent_id, tenant.business_id, tenant.location_id, self.waiting, self.begun, self.batch_id)
         return [self.marker, *map(str, (*ids, self.service_id))]
 
 
-class Town:
-    """Where they live: makes targets and callers. What its employee rules must be forgotten (`forget_rules`)."""
+class CallerFactory:
+    """Makes targets and callers. The end-of-life rules of its employee must be deleted afterwards (`forget_rules`)."""
 
     def __init__(
         self, client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens, key_file: Path, employee: Employee
@@ -83,7 +83,7 @@ class Town:
         self._keys = KeyFile(key_file)
 
     async def target(self, tenant: Tenant | None = None) -> Target:
-        """Make a device that has everything, of a business of its own unless a tenant is named."""
+        """Make a device with one row of every kind, in a new business unless a tenant is given."""
         marker = tenant.name if tenant else f"marker-{uuid4().hex}"
         tenant = tenant or await make_tenant(self.pool, self.tokens, marker)
         device = await register_device(self.client, self.employee, tenant, marker, 300)
@@ -134,7 +134,7 @@ class Town:
         return gateway_id, host_id
 
     async def strangers(self, target: Target, neighbour: Tenant) -> list[Caller]:
-        """Return everyone but the target's own agent, for whom see `agent_of`."""
+        """Return all callers except the target's own agent (`agent_of`)."""
         tenant = target.device.tenant
         bad = await self._bad_tokens(target)
         cousin, other, revoked = [
@@ -183,7 +183,7 @@ def agent_of(target: Target) -> Caller:
 
 
 async def forget_rules(pool: asyncpg.Pool, employee: Employee) -> None:
-    """Take away the end-of-life rules of an employee: they count for the whole fleet, so for other tests too."""
+    """Delete the end-of-life rules of an employee: they apply to the whole fleet, also in other tests."""
     rules = "SELECT id FROM agent_software_eol WHERE created_by = $1"
     for statement in (
         "UPDATE agent_software_inventory SET eol_rule_id = NULL, eol_date = NULL, is_eol = NULL "
@@ -194,7 +194,7 @@ async def forget_rules(pool: asyncpg.Pool, employee: Employee) -> None:
 
 
 async def state_of(pool: asyncpg.Pool, target: Target) -> list[Any]:
-    """Return something that changes with each change of the device, of its neighbours or of what hangs on it."""
+    """Return a value that changes with each change of the device, of its neighbours or of their rows."""
     device, business = target.device.agent_id, target.device.tenant.business_id
     questions = [
         ("SELECT id, xmin::text FROM agent_devices WHERE business_id = $1 ORDER BY id", business),

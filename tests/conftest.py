@@ -20,7 +20,7 @@ from core.access import DEFAULT_COMMANDS
 from core.garbage import loading
 from core.settings import Settings
 from db.pools import SERVER_SETTINGS
-from tests.callers import Town, forget_rules
+from tests.callers import CallerFactory, forget_rules
 from tests.databases import begin_run, end_run, migrated_database
 from tests.devices import Device, register_device
 from tests.people import Employee, Tenant, make_employee, make_tenant
@@ -210,10 +210,12 @@ def document(application: Application) -> Document:
 
 
 @pytest.fixture(scope="module")
-async def town(client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens, key_file: Path) -> AsyncIterator[Town]:
+async def factory(
+    client: httpx.AsyncClient, pool: asyncpg.Pool, tokens: Tokens, key_file: Path
+) -> AsyncIterator[CallerFactory]:
     """Makes devices that have everything, and everyone who may ask for them."""
     employee = await make_employee(pool, tokens)
-    yield Town(client, pool, tokens, key_file, employee)
+    yield CallerFactory(client, pool, tokens, key_file, employee)
     await forget_rules(pool, employee)
 
 

@@ -89,7 +89,7 @@ def make_tasks(settings: Settings) -> list[PeriodicTask]:
             "baselines of series", timedelta(hours=1), baselines_by(update_series_baselines, settings.time_zone)
         ),
         PeriodicTask("alerts", timedelta(seconds=30), evaluate_rules(settings.unmeasured_days)),
-        PeriodicTask("late samples", timedelta(seconds=30), look_at_late_samples),
+        PeriodicTask("late samples", timedelta(seconds=30), evaluate_late_samples),
         PeriodicTask("tickets", EVERY_TICK, tickets_for(settings.ticket_client)),
         PeriodicTask("notifications", EVERY_TICK, send_notifications(settings), at_once=4),
         PeriodicTask("erasures", timedelta(minutes=10), work_erasures(settings), seconds=3600),
@@ -179,7 +179,7 @@ def evaluate_rules(unmeasured_days: float) -> Handler:
     return do
 
 
-async def look_at_late_samples(connection: Connection, now: datetime) -> None:
+async def evaluate_late_samples(connection: Connection, now: datetime) -> None:
     """Evaluate late samples and record the breaches in them."""
     late = await find_late(connection, now)
     if late:

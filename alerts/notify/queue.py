@@ -16,7 +16,7 @@ from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "queue.sql")
 
-GATHER = timedelta(seconds=30)
+GROUP_WAIT = timedelta(seconds=30)
 MAX_RECIPIENT = 2000  # as the table's column
 
 
@@ -56,7 +56,7 @@ async def queue_firing(connection: Connection, alerts: Mapping[UUID, RuleRow], n
         alert_ids, channels, recipients = zip(*due, strict=True)
         await connection.execute(
             *QUERIES.bind(
-                "want_firing", alerts=alert_ids, channels=channels, recipients=recipients, now=now, due=now + GATHER
+                "want_firing", alerts=alert_ids, channels=channels, recipients=recipients, now=now, due=now + GROUP_WAIT
             )
         )
 

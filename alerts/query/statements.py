@@ -69,7 +69,7 @@ async def statements_for(connection: Source, rules: Iterable[Rule], question: Ev
 def may_be_screened(question: EvaluationRequest) -> bool:
     """Return whether only conditions that have begun or are open are evaluated.
 
-    Not without any device: such a question shows which rules can't be evaluated at all (`apart.py`).
+    Not without any device: such a question shows which rules can't be evaluated at all (`isolated.py`).
     """
     everything = question.everything or question.level is not None or len(question.instants) > 1
     return not everything and (question.among is None or len(question.among) > 0)

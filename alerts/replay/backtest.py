@@ -120,7 +120,7 @@ class BacktestResult:
     notes: list[str]
 
 
-def say_nothing(done: int, total: int) -> None:
+def no_progress(done: int, total: int) -> None:
     """Show no progress."""
     del done, total
 
@@ -142,7 +142,7 @@ async def read_spec(source: Source, rule_id: UUID, thresholds: Sequence[float], 
 
 
 async def backtest(
-    source: Source, spec: BacktestSpec, now: datetime, progress: Progress = say_nothing
+    source: Source, spec: BacktestSpec, now: datetime, progress: Progress = no_progress
 ) -> BacktestResult:
     """Test a rule on the days before `now` (UTC).
 

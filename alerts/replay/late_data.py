@@ -59,12 +59,12 @@ async def find_late(connection: Connection, now: datetime) -> int:
     rules = await read_rules(connection) if devices else None
     alert_count = 0
     for device in devices:
-        look = partial(look_at, connection, device["id"], list(rules.rows.values() if rules else ()), now)
+        look = partial(evaluate_late_device, connection, device["id"], list(rules.rows.values() if rules else ()), now)
         alert_count += await isolated.attempt(f"device:{device['id']}", look) or 0
     return alert_count
 
 
-async def look_at(connection: Connection, device_id: UUID, rows: Sequence[RuleRow], now: datetime) -> int:
+async def evaluate_late_device(connection: Connection, device_id: UUID, rows: Sequence[RuleRow], now: datetime) -> int:
     """Record the breaches in the late samples of a device, unless another worker does; return their number."""
     late = await connection.fetchrow(*QUERIES.bind("claim_late", device_id=device_id, max_lag=LATE_AFTER))
     reaching = [row for row in rows if late and judges_by_samples(row) and reaches(row.rule.reach, late)]

@@ -112,7 +112,7 @@ class Rule:
     def terms(self) -> tuple[Term, ...]:
         """Its single conditions, numbered in their order."""
         return tuple(
-            series_leaf(self, number, condition) if isinstance(condition, PicksInstances)
+            series_term(self, number, condition) if isinstance(condition, PicksInstances)
             else make_term(self, number, condition)
             for number, condition in enumerate(terms_of(self.condition))
         )  # fmt: skip
@@ -222,7 +222,7 @@ def change_term(rule: Rule, number: int, condition: ChangeCondition) -> Term:
     )  # fmt: skip
 
 
-def series_leaf(rule: Rule, number: int, condition: PicksInstances) -> Term:
+def series_term(rule: Rule, number: int, condition: PicksInstances) -> Term:
     if isinstance(condition, SeriesForecastCondition):
         return Term(
             rule, number, "series_forecast", timedelta(days=condition.within_days), name=condition.metric,

@@ -1,11 +1,11 @@
 """One pass over all rules: results → transitions → rows. The clock is an argument; everything is one transaction.
 
 1. Take the turn; another worker, or the same instant again, changes nothing.
-2. Read the rules and evaluate their conditions (`alerts/query/apart.py`).
+2. Read the rules and evaluate their conditions (`alerts/query/isolated.py`).
 3. In each place where a rule has begun or is open: one step of the machine (`transitions.py`, `machine.py`).
 4. Write the transitions, states, alerts, tickets and notifications (`apply.py`).
 
-A rule, window, device or change that fails is set apart (`db/isolation.py`), and the others continue.
+A rule, window, device or change that fails is postponed (`db/isolation.py`), and the others continue.
 """
 
 import logging
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from alerts.query.apart import gather_apart
+from alerts.query.isolated import evaluate_isolated
 from alerts.query.results import Place
 from alerts.query.term_queries import EvaluationRequest
 from alerts.rules.loader import KeptRules, Rules, note_faults, read_changed_rules
@@ -69,10 +69,10 @@ async def evaluate(
         await isolated.attempt("errors", partial(forget_errors, connection, rules.faults))
         await end_alerts_of_missing_rules(connection, rules.faults, now)
         question = EvaluationRequest([now], unsure_until=turn["unsure_until"])
-        apart = await gather_apart(connection, rules.in_force, question, isolated)
+        evaluated = await evaluate_isolated(connection, rules.in_force, question, isolated)
         states = await read_states(connection, rules)
         mutes = await read_silences(connection, now, isolated)
-        transitions = await find_transitions(rules, apart, states, mutes, isolated)
+        transitions = await find_transitions(rules, evaluated, states, mutes, isolated)
 
         async def unmeasured() -> list[Transition]:
             return await end_unmeasured(connection, states, transitions, now, unmeasured_after)
@@ -80,7 +80,7 @@ async def evaluate(
         transitions += await isolated.attempt("unmeasured", unmeasured) or []
         await apply_apart(connection, rules, transitions, isolated)
         await isolated.forget_others()
-        done = Pass(len(rules.rows), apart.results.statements, len(transitions), time.perf_counter() - began)
+        done = Pass(len(rules.rows), evaluated.results.statements, len(transitions), time.perf_counter() - began)
         await connection.execute(
             *QUERIES.bind(
                 "end_pass", seconds=done.seconds, statements=done.statements, rules=done.rules, changes=done.changed

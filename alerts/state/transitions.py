@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID
 
-from alerts.query.apart import Apart
+from alerts.query.isolated import IsolatedResults
 from alerts.query.results import FALSE, UNKNOWN, ConditionResult, Place, Terms, judge
 from alerts.rules.conditions import ForecastCondition, NoDataCondition, OfflineCondition, ServiceCondition, terms_of
 from alerts.rules.loader import RuleRow, Rules
@@ -18,16 +18,20 @@ SEVERITIES = ("info", "warning", "critical")
 
 
 async def find_transitions(
-    rules: Rules, apart: Apart, states: Mapping[Place, AlertState], mutes: ActiveSilences, isolated: Isolated
+    rules: Rules,
+    evaluated: IsolatedResults,
+    states: Mapping[Place, AlertState],
+    mutes: ActiveSilences,
+    isolated: Isolated,
 ) -> list[Transition]:
     """Return the transitions at `mutes.now` (UTC); a place whose step fails is noted and keeps its state."""
-    results = apart.results.by_place({rule_id: row.rule for rule_id, row in rules.rows.items()})
+    results = evaluated.results.by_place({rule_id: row.rule for rule_id, row in rules.rows.items()})
     current_results = {place: terms[mutes.now] for place, terms in results.items() if mutes.now in terms}
     transitions, offline = [], offline_devices(rules, current_results, states)
     for place in current_results.keys() | states.keys():
         row, current = rules.rows[place[0]], states.get(place, INACTIVE)
         try:
-            reason = apart.reason(place[:2])
+            reason = evaluated.reason(place[:2])
             is_held = depends_on_device(row) and offline.get(place[1], -1) >= SEVERITIES.index(row.severity)
             if reason is None:
                 transition = transition_of(row, place, current_results.get(place), current, mutes, is_held=is_held)

@@ -40,7 +40,7 @@ class ChangePoller:
         self._commands: dict[UUID, datetime] = {}
         self._events: dict[int, datetime] = {}
 
-    async def at_commands(self, now: datetime) -> None:
+    async def poll_commands(self, now: datetime) -> None:
         """Send waiting commands and cancellations to connected agents, and changes to followers."""
         agents = self._hub.agents()
         for start in range(0, len(agents), AGENTS_AT_ONCE):
@@ -48,7 +48,7 @@ class ChangePoller:
         followed = self._hub.followed()
         if followed:
             for row in await self._pool.fetch(
-                *QUERIES.bind("look_at_commands", devices=followed, changed_since=now - OVERLAP)
+                *QUERIES.bind("changed_commands", devices=followed, changed_since=now - OVERLAP)
             ):
                 if self._commands.get(row["id"]) != row["changed_at"]:
                     self._commands[row["id"]] = row["changed_at"]
@@ -58,17 +58,15 @@ class ChangePoller:
                         )
         drop_old(self._commands, now)
 
-    async def at_devices(self, now: datetime) -> None:
+    async def poll_devices(self, now: datetime) -> None:
         """Send new samples, changed states and events to followers."""
         followed = self._hub.followed()
         if not followed:
             return
-        for row in await self._pool.fetch(*QUERIES.bind("look_at_devices", devices=followed)):
+        for row in await self._pool.fetch(*QUERIES.bind("device_states", devices=followed)):
             with apart("device", row["id"]):
                 self._send_device_state(row)
-        for row in await self._pool.fetch(
-            *QUERIES.bind("look_at_events", devices=followed, received_since=now - OVERLAP)
-        ):
+        for row in await self._pool.fetch(*QUERIES.bind("new_events", devices=followed, received_since=now - OVERLAP)):
             if row["id"] not in self._events:
                 self._events[row["id"]] = row["received_at"]
                 with apart("event", row["id"]):
@@ -77,7 +75,7 @@ class ChangePoller:
         for device in self._devices.keys() - set(followed):
             del self._devices[device]
 
-    async def at_tokens(self, now: datetime) -> None:
+    async def poll_tokens(self, now: datetime) -> None:
         """Close the sockets of agents whose token is no longer valid."""
         sockets = [socket for agent_id in self._hub.agents() for socket in self._hub.sockets_of(agent_id)]
         agents = list({socket.agent.agent_id for socket in sockets if socket.agent})
@@ -89,7 +87,7 @@ class ChangePoller:
 
     async def show(self, client: LiveClient, devices: list[UUID], unseen: list[UUID], now: datetime) -> None:
         """Send a client the state of the devices that it follows from now on; nobody followed `unseen` before."""
-        for row in await self._pool.fetch(*QUERIES.bind("look_at_devices", devices=devices)):
+        for row in await self._pool.fetch(*QUERIES.bind("device_states", devices=devices)):
             if client.may_see(row["business_id"]):
                 with apart("device", row["id"]):
                     client.offer_state("status", row["id"], status_message(row))
@@ -97,12 +95,10 @@ class ChangePoller:
                         client.offer_state("metrics", row["id"], metrics_message(row))
                 self._devices.setdefault(row["id"], (compared_state(row), row["current_collected_at"]))
         # Changes from before the subscription are not sent.
-        for row in await self._pool.fetch(
-            *QUERIES.bind("look_at_events", devices=unseen, received_since=now - OVERLAP)
-        ):
+        for row in await self._pool.fetch(*QUERIES.bind("new_events", devices=unseen, received_since=now - OVERLAP)):
             self._events[row["id"]] = row["received_at"]
         for row in await self._pool.fetch(
-            *QUERIES.bind("look_at_commands", devices=unseen, changed_since=now - OVERLAP)
+            *QUERIES.bind("changed_commands", devices=unseen, changed_since=now - OVERLAP)
         ):
             self._commands[row["id"]] = row["changed_at"]
 
@@ -119,8 +115,8 @@ class ChangePoller:
             await release_commands(self._pool, device, commands, now)
         for row in await list_cancellations(self._pool, agents):
             for socket in self._hub.sockets_of(row["agent_device_id"])[-1:]:
-                if row["id"] not in socket.told_cancelled:
-                    socket.told_cancelled.add(row["id"])
+                if row["id"] not in socket.sent_cancellations:
+                    socket.sent_cancellations.add(row["id"])
                     socket.offer("command_cancel", {"command_id": str(row["id"])})
 
     def _hand_out(self, row: asyncpg.Record) -> bool:
@@ -136,11 +132,11 @@ class ChangePoller:
 
     def _send_device_state(self, row: asyncpg.Record) -> None:
         state = compared_state(row)
-        told_state, told_sample = self._devices.get(row["id"], (None, None))
+        sent_state, sent_sample = self._devices.get(row["id"], (None, None))
         self._devices[row["id"]] = state, row["current_collected_at"]
-        if told_state != state:
+        if sent_state != state:
             self._hub.send_state(row["id"], row["business_id"], "status", status_message(row))
-        if row["current_collected_at"] and told_sample != row["current_collected_at"]:
+        if row["current_collected_at"] and sent_sample != row["current_collected_at"]:
             self._hub.send_state(row["id"], row["business_id"], "metrics", metrics_message(row))
 
 

@@ -58,7 +58,7 @@ class LiveClient:
         # Commands handed to this socket that its agent hasn't begun yet → when, by the event loop's clock.
         self.unconfirmed: dict[UUID, float] = {}
         self._transport = transport
-        self.told_cancelled: set[UUID] = set()
+        self.sent_cancellations: set[UUID] = set()
         self._waiting: dict[object, tuple[str, Message]] = {}  # in the order in which they go out
         self._queued = 0  # number of these that are not states
         self._ready = asyncio.Event()

@@ -81,11 +81,11 @@ class Handlers:
     """Takes one message of a client and returns the answer."""
 
     def __init__(
-        self, services: Services, hub: Hub, look: ChangePoller, scopes: Scopes, loop_time: Callable[[], float]
+        self, services: Services, hub: Hub, poller: ChangePoller, scopes: Scopes, loop_time: Callable[[], float]
     ) -> None:
         self._services = services
         self._hub = hub
-        self._look = look
+        self._poller = poller
         self._scopes = scopes
         self._loop_time = loop_time
         self._of_agents: dict[str, Callable[[LiveClient, LiveAgent, Any], Awaitable[Message]]] = {
@@ -116,7 +116,7 @@ class Handlers:
             log.exception("a message %r of the live channel failed", name[:100])
             return "error", error_message(name, RtsError("Something failed on the server; its log has the details."))
 
-    async def goodbye(self, client: LiveClient) -> None:
+    async def on_disconnect(self, client: LiveClient) -> None:
         """Remove a client, and release the leases of commands that were sent to it and have not begun."""
         await self._hub.leave(client)
         recent = self._loop_time() - UNCONFIRMED_SECONDS
@@ -178,7 +178,7 @@ class Handlers:
         devices = [device for device in requested if device in visible]
         unfollowed = [device for device in devices if not self._hub.is_followed(device)]
         self._hub.follow(client, devices)  # first: changes from now on are sent
-        await self._look.show(client, devices, unfollowed, self._services.clock())
+        await self._poller.show(client, devices, unfollowed, self._services.clock())
         return {
             "agent_ids": [str(device) for device in devices],
             "not_found": [str(device) for device in requested if device not in visible],

@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 CHANNEL = "rts_live"
 KINDS = ("devices", "commands")
 ANNOUNCE = "NOTIFY rts_live, 'devices'"
-DISTANCE_SECONDS = 0.1
-UNASKED_SECONDS = 15.0
-AGAIN_SECONDS = 2.0
+MIN_DISTANCE_SECONDS = 0.1
+FULL_POLL_SECONDS = 15.0
+RETRY_SECONDS = 2.0
 TOKENS_SECONDS = 3.0  # how often the tokens of connected agents are asked for, at most
 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
@@ -35,9 +35,9 @@ Connect = Callable[[], Awaitable[asyncpg.Connection]]
 class NotifyListener:
     """The listening connection and the loop that polls."""
 
-    def __init__(self, connect: Connect, look: ChangePoller, clock: Clock) -> None:
+    def __init__(self, connect: Connect, poller: ChangePoller, clock: Clock) -> None:
         self._connect = connect
-        self._look = look
+        self._poller = poller
         self._clock = clock
         self._kinds: set[str] = set()
         self._woken = asyncio.Event()
@@ -50,7 +50,7 @@ class NotifyListener:
         """Start to listen, to poll and to announce."""
         self._tasks = [
             asyncio.create_task(self._listen_on(), name="live listen"),
-            asyncio.create_task(self._look_on(), name="live look"),
+            asyncio.create_task(self._poll_on(), name="live poll"),
             asyncio.create_task(self._announce_on(), name="live announce"),
         ]
 
@@ -75,7 +75,7 @@ class NotifyListener:
             await self._uploaded.wait()
             self._uploaded.clear()
             await self._announce()
-            await asyncio.sleep(DISTANCE_SECONDS)
+            await asyncio.sleep(MIN_DISTANCE_SECONDS)
 
     async def _announce(self) -> None:
         """Notify over the listening connection; while there is none, only this process polls."""
@@ -94,49 +94,49 @@ class NotifyListener:
                 await self._listen_once()
             except (*CONNECTION_ERRORS, DatabaseUnavailableError, asyncpg.PostgresError) as error:
                 log.warning("the live channel cannot listen (%r): trying again", error)
-            await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _listen_once(self) -> None:
         connection = self.connection = await self._connect()
         ended = asyncio.Event()
         connection.add_termination_listener(lambda _: ended.set())
         try:
-            await connection.add_listener(CHANNEL, lambda *heard: self.wake(heard[3]))
+            await connection.add_listener(CHANNEL, lambda *notification: self.wake(notification[3]))
             self.wake()
             await ended.wait()
         finally:
             self.connection = None
             connection.terminate()
 
-    async def _look_on(self) -> None:
-        full_look_at = 0.0
+    async def _poll_on(self) -> None:
+        full_poll_at = 0.0
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(TOKENS_SECONDS if self._tokens_due else UNASKED_SECONDS):
+                async with asyncio.timeout(TOKENS_SECONDS if self._tokens_due else FULL_POLL_SECONDS):
                     await self._woken.wait()
             now = asyncio.get_running_loop().time()
-            full = now - full_look_at >= UNASKED_SECONDS
+            full = now - full_poll_at >= FULL_POLL_SECONDS
             kinds, self._kinds = (set(KINDS) if full else self._kinds), set()
             self._woken.clear()
-            full_look_at = now if full else full_look_at
-            failed = await self._look_at(kinds, now)
+            full_poll_at = now if full else full_poll_at
+            failed = await self._poll(kinds, now)
             if failed:
                 self.wake(*failed)
-            await asyncio.sleep(AGAIN_SECONDS if failed else DISTANCE_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS if failed else MIN_DISTANCE_SECONDS)
 
-    async def _look_at(self, kinds: set[str], at: float) -> list[str]:
+    async def _poll(self, kinds: set[str], at: float) -> list[str]:
         """Poll each kind separately; return the kinds that failed. Tokens come first: a revoked agent gets nothing."""
         now, failed = self._clock(), []
         self._tokens_due |= "devices" in kinds
-        looks = {"commands": self._look.at_commands, "devices": self._look.at_devices}
+        polls = {"commands": self._poller.poll_commands, "devices": self._poller.poll_devices}
         if self._tokens_due and at - self._tokens_at >= TOKENS_SECONDS:
             self._tokens_at, self._tokens_due = at, False
-            looks = {"tokens": self._look.at_tokens, **looks}
-        for kind, look in looks.items():
+            polls = {"tokens": self._poller.poll_tokens, **polls}
+        for kind, poller in polls.items():
             if kind != "tokens" and kind not in kinds:
                 continue
             try:
-                await look(now)
+                await poller(now)
             except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
                 log.warning("the live channel cannot read %s (%r): trying again", kind, error)
                 failed.append(kind)

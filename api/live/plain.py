@@ -41,11 +41,11 @@ class PlainTransport:
 class PlainEndpoint:
     """The ASGI application at /ws."""
 
-    def __init__(self, services: Services, hub: Hub, handlers: Handlers, wakes: NotifyListener) -> None:
+    def __init__(self, services: Services, hub: Hub, handlers: Handlers, listener: NotifyListener) -> None:
         self._services = services
         self._hub = hub
         self._handlers = handlers
-        self._wakes = wakes
+        self._listener = listener
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection: accept it, because only then a refusal can carry a reason, then authenticate it."""
@@ -64,11 +64,11 @@ class PlainEndpoint:
         socket.accepted(scope, is_agent=not isinstance(identity, Person))
         client = LiveClient(identity, transport)
         self._hub.join(client, seconds_to_expiry(identity, self._services.clock))
-        self._wakes.wake()
+        self._listener.wake()
         try:
             await self._serve(client, socket)
         finally:
-            await self._handlers.goodbye(client)
+            await self._handlers.on_disconnect(client)
             socket.close()
 
     async def _serve(self, client: LiveClient, socket: PatientSocket) -> None:

@@ -1,13 +1,13 @@
 -- The queries of the live channel after a notification. It stores nothing itself.
 
--- look_at_devices --
+-- device_states --
 -- The current state of followed devices, each with its business, which decides who may receive it.
 SELECT id, business_id, status, status_changed_at, last_heartbeat, clone_suspected_at, current_collected_at,
        current_metrics
 FROM agent_devices
 WHERE id = ANY (:devices::uuid[]) AND NOT soft_delete
 
--- look_at_commands --
+-- changed_commands --
 -- Commands of followed devices that have changed.
 SELECT c.id, c.agent_device_id, d.business_id, c.command_type, c.status, c.approval_required,
        c.status = 'pending' AND c.approval_required AND c.approved_at IS NULL AS awaits_approval, c.progress_percent,
@@ -18,7 +18,7 @@ WHERE c.agent_device_id = ANY (:devices::uuid[]) AND c.changed_at >= :changed_si
   AND c.former_owner IS NULL
 ORDER BY c.changed_at, c.id
 
--- look_at_events --
+-- new_events --
 -- Events of followed devices.
 SELECT e.id, e.agent_device_id, d.business_id, e.event_type, e.occurred_at, e.received_at, e.data
 FROM agent_events e

@@ -18,8 +18,8 @@ from db.pools import CONNECTION_ERRORS
 
 log = logging.getLogger(__name__)
 
-EVERY_SECONDS = 1.0
-REST = 20.0  # pause after a look, as a multiple of its duration
+POLL_SECONDS = 1.0
+PAUSE_FACTOR = 20.0  # pause after a poll, as a multiple of its duration
 MAX_DEVICES = 1000  # of one frame
 ALL_SCOPES = frozenset({"fleet", "alerts"})
 
@@ -39,45 +39,45 @@ class ScopeChanges:
     more: frozenset[str] = frozenset()
 
 
-class Look(Protocol):
-    """Finds the changes since the previous look."""
+class ChangeSource(Protocol):
+    """Finds the changes since the previous poll."""
 
     def forget(self) -> None:
-        """Drop the state, so that the next look is a first one."""
+        """Drop the state, so that the next poll is a first one."""
         ...
 
-    async def look(self, now: datetime) -> ScopeChanges:
-        """Return the changes; a first look finds none."""
+    async def poll(self, now: datetime) -> ScopeChanges:
+        """Return the changes; a first poll finds none."""
         ...
 
 
 class Scopes:
     """The loop that polls while a client follows a scope, and sends each client the changes that it may see."""
 
-    def __init__(self, hub: Hub, look: Look, clock: Clock) -> None:
+    def __init__(self, hub: Hub, source: ChangeSource, clock: Clock) -> None:
         self._hub = hub
-        self._look = look
+        self._source = source
         self._clock = clock
         self._followed = asyncio.Event()
-        self._looking = asyncio.Lock()
+        self._polling = asyncio.Lock()
         self._missed = False
-        self._pause = EVERY_SECONDS
+        self._pause = POLL_SECONDS
 
     async def follow(self, client: LiveClient, scope: FollowedScope) -> datetime:
         """Add a scope to a client; returns the time from which on changes are sent."""
         if self._followed.is_set():
             client.scopes.add(scope)
             return self._clock()
-        async with self._looking:
-            # Of many clients that begin at once, one looks: changes that a second look finds would miss the first.
+        async with self._polling:
+            # Of many clients that begin at once, one polls: the first would miss the changes that a second poll finds.
             if not self._followed.is_set():
-                await self._look.look(self._clock())
+                await self._source.poll(self._clock())
             client.scopes.add(scope)
             self._followed.set()
         return self._clock()
 
     async def run(self) -> None:
-        """Look once a second while there are followers."""
+        """Poll once a second while there are followers."""
         while True:
             await self._followed.wait()
             try:
@@ -91,28 +91,28 @@ class Scopes:
             await asyncio.sleep(self._pause)
 
     async def _turn(self) -> None:
-        """Look once and send the changes; without followers, clear the last state."""
-        async with self._looking:
+        """Poll once and send the changes; without followers, clear the last state."""
+        async with self._polling:
             followers = [client for client in self._hub.people() if client.scopes]
             if not followers:
                 self._followed.clear()
-                self._look.forget()
+                self._source.forget()
                 return
-            changes = await self._timed_look()
+            changes = await self._timed_poll()
         if self._missed:
             changes.more, self._missed = ALL_SCOPES, False
         for client in followers:
             for scope in list(client.scopes):
                 send(client, scope, changes)
 
-    async def _timed_look(self) -> ScopeChanges:
-        """Look, and set the pause by its duration, without the time of waiting for the lock."""
+    async def _timed_poll(self) -> ScopeChanges:
+        """Poll, and set the pause by its duration, without the time of waiting for the lock."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            return await self._look.look(self._clock())
+            return await self._source.poll(self._clock())
         finally:
-            self._pause = max(EVERY_SECONDS, REST * (loop.time() - began))
+            self._pause = max(POLL_SECONDS, PAUSE_FACTOR * (loop.time() - began))
 
 
 def holds(client: LiveClient, scope: FollowedScope, business_id: UUID) -> bool:

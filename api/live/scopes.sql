@@ -1,7 +1,7 @@
 -- Reads of the scopes of the live channel, once a second while a client follows one. Clients get only data of
 -- businesses that they may see.
 
--- look_at_fleet --
+-- changed_devices --
 -- Devices that were heard or changed their status. Odd values that another program wrote become null.
 SELECT d.id, d.business_id, d.status, d.last_heartbeat, d.last_metrics_received, d.status_changed_at,
        alert_number(d.current_metrics -> 'cpu_percent') AS cpu_percent,
@@ -12,8 +12,8 @@ WHERE NOT d.soft_delete
   AND GREATEST(d.last_heartbeat, d.last_metrics_received, d.status_changed_at, d.created_at) >= :since
 LIMIT 20000
 
--- look_at_open_alerts --
--- The state of all open alerts in few columns, for the comparison with the previous look.
+-- open_alerts --
+-- The state of all open alerts in few columns, for the comparison with the previous poll.
 SELECT h.id, h.agent_device_id, d.business_id, h.status, h.snoozed_until
 FROM agent_alert_history h
 JOIN agent_devices d ON d.id = h.agent_device_id
@@ -30,7 +30,7 @@ JOIN agent_devices d ON d.id = h.agent_device_id
 JOIN agent_alerts r ON r.id = h.agent_alert_id
 WHERE h.id = ANY (:alerts::uuid[]) AND NOT d.soft_delete AND h.former_owner IS NULL
 
--- look_at_late_alerts --
+-- late_alerts --
 -- Alerts that had ended when late samples showed them: they were never open. Data of an event may be anything.
 SELECT h.id
 FROM agent_events e
@@ -38,7 +38,7 @@ JOIN agent_alert_history h ON h.agent_device_id = e.agent_device_id AND h.id::te
 WHERE e.received_at >= :since AND e.event_type = 'alert_found_late' AND h.status = 'auto_resolved'
 LIMIT 1000
 
--- look_at_registration --
+-- registration_tokens --
 -- Registration tokens of the last 30 days that are open, or were spent, revoked or expired a short while ago.
 SELECT t.id,
        CASE WHEN t.used_at IS NOT NULL THEN 'spent' WHEN t.revoked_at IS NOT NULL THEN 'revoked'

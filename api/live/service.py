@@ -14,7 +14,7 @@ from api.live.handlers import Handlers
 from api.live.hub import Hub
 from api.live.notifications import NotifyListener
 from api.live.plain import PlainEndpoint
-from api.live.scope_look import ScopeLook
+from api.live.scope_poller import ScopePoller
 from api.live.scopes import Scopes
 from api.live.socketio import PATH, SocketIoEndpoint
 from api.server.asgi import Receive, Scope, Send
@@ -29,7 +29,7 @@ class Live:
     """The endpoints of the live channel, its hub and its listener."""
 
     hub: Hub
-    wakes: NotifyListener
+    listener: NotifyListener
     plain: PlainEndpoint
     socket_io: SocketIoEndpoint
 
@@ -49,26 +49,26 @@ async def open_live(services: Services) -> AsyncIterator[Live]:
     """Open the live channel; afterwards every socket is closed."""
     loop = asyncio.get_running_loop()
     hub = Hub()
-    look = ChangePoller(services.pool, hub, loop.time)
-    wakes = NotifyListener(lambda: connect(services.settings.database_url), look, services.clock)
-    scopes = Scopes(hub, ScopeLook(services.pool), services.clock)
-    handlers = Handlers(services, hub, look, scopes, loop.time)
-    plain = PlainEndpoint(services, hub, handlers, wakes)
-    socket_io = SocketIoEndpoint(services, hub, handlers, wakes)
-    services.commits.after_group = wakes.announce_uploads
-    wakes.start()
+    poller = ChangePoller(services.pool, hub, loop.time)
+    listener = NotifyListener(lambda: connect(services.settings.database_url), poller, services.clock)
+    scopes = Scopes(hub, ScopePoller(services.pool), services.clock)
+    handlers = Handlers(services, hub, poller, scopes, loop.time)
+    plain = PlainEndpoint(services, hub, handlers, listener)
+    socket_io = SocketIoEndpoint(services, hub, handlers, listener)
+    services.commits.after_group = listener.announce_uploads
+    listener.start()
     departures = asyncio.create_task(
         watch_departures(hub, services.people, services.settings.people_cache_seconds), name="departures"
     )
     following = asyncio.create_task(scopes.run(), name="live scopes")
     try:
-        yield Live(hub, wakes, plain, socket_io)
+        yield Live(hub, listener, plain, socket_io)
     finally:
         for task in (departures, following):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        await wakes.close()
+        await listener.close()
         await hub.close()
         await socket_io.close()
 

@@ -65,11 +65,11 @@ class SocketIoTransport:
 class SocketIoEndpoint:
     """The ASGI application at /agent-ws."""
 
-    def __init__(self, services: Services, hub: Hub, handlers: Handlers, wakes: NotifyListener) -> None:
+    def __init__(self, services: Services, hub: Hub, handlers: Handlers, listener: NotifyListener) -> None:
         self._services = services
         self._hub = hub
         self._handlers = handlers
-        self._wakes = wakes
+        self._listener = listener
         self._clients: dict[str, LiveClient] = {}
         self._server = socketio.AsyncServer(
             async_mode="asgi", transports=["websocket"], cors_allowed_origins=[], async_handlers=False,
@@ -116,13 +116,13 @@ class SocketIoEndpoint:
         client = LiveClient(identity, SocketIoTransport(self._server, session, scope[SOCKET]))
         self._clients[session] = client
         self._hub.join(client, seconds_to_expiry(identity, self._services.clock))
-        self._wakes.wake()
+        self._listener.wake()
 
     async def _disconnect(self, session: str, reason: str) -> None:
         del reason
         client = self._clients.pop(session, None)
         if client:
-            await self._handlers.goodbye(client)
+            await self._handlers.on_disconnect(client)
 
     async def _take(self, event: str, session: str, *data: Any) -> Any:
         """Handle any event; the answer goes into the acknowledgement if the client requests one, else into an event."""

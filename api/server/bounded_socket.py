@@ -44,10 +44,10 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
         self._parse()
 
-    def allow(self, most_bytes: int) -> None:
-        """Accept messages of up to `most_bytes`, because the application has verified the sender."""
+    def allow(self, max_bytes: int) -> None:
+        """Accept messages of up to `max_bytes`, because the application has verified the sender."""
         self.unknown.pop(self, None)
-        self.conn.max_message_size = most_bytes
+        self.conn.max_message_size = max_bytes
         self.listen()
 
     def handle_connect(self, event: Request) -> None:

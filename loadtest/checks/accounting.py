@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from loadtest.fleet.payloads import Parcel
+from loadtest.fleet.payloads import Payload
 from loadtest.fleet.series import SERIES_VALUES
 
 
@@ -29,34 +29,36 @@ class Account:
     _tenths: "array[int]" = field(default_factory=lambda: array("h"))
     _has_series: "array[int]" = field(default_factory=lambda: array("b"))
 
-    def receive(self, parcel: Parcel, receipt: dict[str, Any]) -> None:
+    def receive(self, payload: Payload, receipt: dict[str, Any]) -> None:
         """Count the answer 200 to an upload."""
         codes = {one["index"]: one["code"] for one in receipt["rejected"]}
         parts = receipt["accepted"] + receipt["duplicates"] + len(codes)
-        if parcel.refusal or codes != parcel.expected:
-            self.faults.append(f"expected {parcel.refusal or parcel.expected or 'no rejection'}, got 200 with {codes}")
-        if receipt["received"] != parcel.size or parts != parcel.size:
-            self.faults.append(f"{parcel.size} samples were sent, and the answer was {receipt}")
-        self.sent += parcel.size
+        if payload.refusal or codes != payload.expected:
+            self.faults.append(
+                f"expected {payload.refusal or payload.expected or 'no rejection'}, got 200 with {codes}"
+            )
+        if receipt["received"] != payload.size or parts != payload.size:
+            self.faults.append(f"{payload.size} samples were sent, and the answer was {receipt}")
+        self.sent += payload.size
         self.accepted += receipt["accepted"]
         self.duplicates += receipt["duplicates"]
         self.rejected.update(codes.values())
-        for index in range(parcel.size):
+        for index in range(payload.size):
             if index not in codes:
-                self._times.append(parcel.times[index])
-                self._tenths.append(parcel.tenths[index])
-                self._has_series.append(parcel.has_series)
+                self._times.append(payload.times[index])
+                self._tenths.append(payload.tenths[index])
+                self._has_series.append(payload.has_series)
 
-    def refuse(self, parcel: Parcel, answer: str) -> None:
+    def refuse(self, payload: Payload, answer: str) -> None:
         """Count an upload that was refused as a whole: `answer` is its status and code."""
-        if answer != parcel.refusal:
-            self.faults.append(f"expected {parcel.refusal or '200'}, got {answer}")
-        self.sent += parcel.size
-        self.rejected[answer] += parcel.size
+        if answer != payload.refusal:
+            self.faults.append(f"expected {payload.refusal or '200'}, got {answer}")
+        self.sent += payload.size
+        self.rejected[answer] += payload.size
 
-    def lose(self, parcel: Parcel) -> None:
+    def lose(self, payload: Payload) -> None:
         """Count a send without an answer."""
-        self.unsure += parcel.size
+        self.unsure += payload.size
 
     def stored(self) -> dict[int, tuple[int, int]]:
         """Return each sample that the server acknowledged: time → CPU in tenths, and whether it has series.

@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from alerts.notify.queue import GATHER
+from alerts.notify.queue import GROUP_WAIT
 from loadtest.checks.conservation import QUERIES
 
 MAX_RATIO = 2.0
@@ -73,7 +73,7 @@ async def read_messages(connection: asyncpg.Connection, prompt: str, end: float)
     `end` is Unix seconds; uploads that were due shortly before it are left out.
     """
     until = datetime.fromtimestamp(end - MAX_WAIT_SECONDS, UTC)
-    rows = await connection.fetch(*QUERIES.bind("count_messages", prompt=f"{prompt}/%", gather=GATHER, until=until))
+    rows = await connection.fetch(*QUERIES.bind("count_messages", prompt=f"{prompt}/%", gather=GROUP_WAIT, until=until))
     return {
         row["recipient"].rpartition("/")[2]: Messages(row["made"], row["sent"], row["longest"], row["why"])
         for row in rows

@@ -9,7 +9,7 @@ from locust.exception import StopUser
 
 from core.clock import utc_now
 from loadtest.fleet.calls import Answer, call, send_and_hang_up
-from loadtest.fleet.payloads import Parcel
+from loadtest.fleet.payloads import Payload
 from loadtest.fleet.slots import heartbeat_slots
 from loadtest.plan import Member
 from loadtest.state import Stage
@@ -65,44 +65,44 @@ class AgentUser(FastHttpUser):
             gevent.sleep(wait)
             self.stage.measures.lateness.append(1000 * (self.stage.now() - offset))
 
-    def deliver(self, parcel: Parcel, due: float) -> None:
+    def deliver(self, payload: Payload, due: float) -> None:
         """Send an upload until it has been answered for good."""
-        self.account.waiting += parcel.size
+        self.account.waiting += payload.size
         if self.stage.scenario.answers_dropped:
-            self.drop_answer(parcel)
+            self.drop_answer(payload)
         retry = FIRST_RETRY_SECONDS
         while True:
             sent = self.stage.now()
-            answer = self.send(parcel, due, sent)
+            answer = self.send(payload, due, sent)
             if answer.status not in TRY_AGAIN:
                 break
             gevent.sleep(answer.retry_after or retry * (1 + JITTER * self.random.uniform(-1, 1)))
             retry = min(LAST_RETRY_SECONDS, retry * GROWTH)
-        self.account.waiting -= parcel.size
+        self.account.waiting -= payload.size
         self.stage.measures.add_upload(self.group_of(due), due, sent, self.stage.now())
 
-    def send(self, parcel: Parcel, due: float, sent: float) -> Answer:
+    def send(self, payload: Payload, due: float, sent: float) -> Answer:
         """Send an upload once and count what came of it."""
-        name, headers = f"upload ({self.group_of(due)})", self.headers_of(parcel)
-        answer = call(self.client, "POST", self.path_of(parcel), name, headers, parcel.body, sent - due)
+        name, headers = f"upload ({self.group_of(due)})", self.headers_of(payload)
+        answer = call(self.client, "POST", self.path_of(payload), name, headers, payload.body, sent - due)
         if answer.status == 200:
-            self.account.receive(parcel, answer.content)
+            self.account.receive(payload, answer.content)
         elif answer.status not in TRY_AGAIN:
-            self.account.refuse(parcel, answer.text)
+            self.account.refuse(payload, answer.text)
         else:
             counter = self.stage.measures.waits if answer.status else self.stage.measures.lost
             counter[f"upload {answer.text}"] += 1
             if answer.status != 429:
-                self.account.lose(parcel)
+                self.account.lose(payload)
         return answer
 
-    def drop_answer(self, parcel: Parcel) -> None:
+    def drop_answer(self, payload: Payload) -> None:
         """Send an upload without reading the answer."""
         wait = HANG_UPS[(self.member.number + self.stage.measures.dropped) % len(HANG_UPS)]
         self.stage.measures.dropped += 1
-        self.account.lose(parcel)
+        self.account.lose(payload)
         line = gevent.spawn(
-            send_and_hang_up, str(self.host), self.path_of(parcel), self.headers_of(parcel), parcel.body, wait
+            send_and_hang_up, str(self.host), self.path_of(payload), self.headers_of(payload), payload.body, wait
         )
         if wait is None:
             line.join()
@@ -125,15 +125,15 @@ class AgentUser(FastHttpUser):
         """Return with whom the latency of an upload is reported that was due at `due` seconds."""
         return self.stage.scenario.group(self.stage.plan.settings, self.member, due)
 
-    def path_of(self, parcel: Parcel) -> str:
+    def path_of(self, payload: Payload) -> str:
         """Return where an upload goes."""
-        return f"/api/agents/{parcel.path or self.member.agent_id}/metrics"
+        return f"/api/agents/{payload.path or self.member.agent_id}/metrics"
 
-    def headers_of(self, parcel: Parcel) -> dict[str, Any]:
+    def headers_of(self, payload: Payload) -> dict[str, Any]:
         """Return the headers of an upload."""
         headers = dict(self.headers)
-        if parcel.encoding:
-            headers["Content-Encoding"] = parcel.encoding
-        if parcel.token:
-            headers["Authorization"] = f"Bearer {parcel.token}"
+        if payload.encoding:
+            headers["Content-Encoding"] = payload.encoding
+        if payload.token:
+            headers["Authorization"] = f"Bearer {payload.token}"
         return headers

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta, timezone
 from typing import Any
 
-from loadtest.fleet.payloads import Parcel, pack
+from loadtest.fleet.payloads import Payload, pack
 from loadtest.fleet.series import EPOCH, cpu_tenths, sample_at, to_ms, to_text
 
 SAMPLES = 20
@@ -83,7 +83,7 @@ DEVICES: tuple[tuple[Clock, Clock], ...] = (
 
 def pack_by_clock(
     number: int, offset: float, interval: float, jumps: bool, part: int, seed: int, start: float
-) -> Parcel:
+) -> Payload:
     """Return upload `part` (0 or 1) of a slot of device `number`; only the first slot's clocks jump.
 
     The second upload's values differ, so that the check sees that of two samples for one time the first one stays.
@@ -99,6 +99,6 @@ def pack_by_clock(
         values.append(tenths)
         if code:
             expected[index] = code
-    parcel = pack(samples, times, values)
-    parcel.expected = expected
-    return parcel
+    payload = pack(samples, times, values)
+    payload.expected = expected
+    return payload

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from loadtest.fleet.payloads import Parcel
+from loadtest.fleet.payloads import Payload
 from loadtest.fleet.series import cpu_tenths, sample_at, to_ms
 
 MIB = 1024 * 1024
@@ -57,7 +57,7 @@ BAD_BODIES: tuple[tuple[bytes, str, str], ...] = (
 )
 
 
-def hostile_parcel(number: int, turn: int, offset: float, victim: str, start: float) -> Parcel:
+def malformed_payload(number: int, turn: int, offset: float, victim: str, start: float) -> Payload:
     """Return upload `turn` of hostile agent `number`; the kinds take turns, agents begin at different ones."""
     ms = to_ms(start + offset)
     kind = (number + turn) % 4
@@ -66,7 +66,7 @@ def hostile_parcel(number: int, turn: int, offset: float, victim: str, start: fl
     return foreign(number, ms, victim, turn // 4) if kind == 1 else bad_values(number, ms)
 
 
-def bad_values(number: int, ms: int) -> Parcel:
+def bad_values(number: int, ms: int) -> Payload:
     """Return good, strange and bad samples in one upload."""
     parts = [({}, ""), *BAD_FIELDS, *((fields, "") for fields in STRANGE_FIELDS)]
     samples, times, values, expected = [], [], [], {}
@@ -77,27 +77,27 @@ def bad_values(number: int, ms: int) -> Parcel:
         values.append(round(10 * fields.get("cpu_percent", tenths / 10)) if not code else 0)
         if code:
             expected[index] = code
-    return Parcel(
+    return Payload(
         pack(orjson.dumps({"metrics": samples})),
         array("q", times), array("h", values), "gzip", expected,
     )  # fmt: skip
 
 
-def bad_body(which: int) -> Parcel:
+def bad_body(which: int) -> Payload:
     """Return a body that can't be read, or is too large."""
     bodies = (*BAD_BODIES, *large_bodies())
     body, encoding, refusal = bodies[which % len(bodies)]
-    return Parcel(body, array("q", [-1]), array("h", [0]), encoding, refusal=refusal)
+    return Payload(body, array("q", [-1]), array("h", [0]), encoding, refusal=refusal)
 
 
-def foreign(number: int, ms: int, victim: str, which: int) -> Parcel:
+def foreign(number: int, ms: int, victim: str, which: int) -> Payload:
     """Return good samples, sent to a device of another tenant, or with a token that was tampered with."""
     tenths = cpu_tenths(number, ms)
     body = orjson.dumps({"metrics": [sample_at(number, ms, tenths)]})
-    parcel = Parcel(body, array("q", [ms]), array("h", [tenths]), path=victim, refusal="403 wrong_agent")
+    payload = Payload(body, array("q", [ms]), array("h", [tenths]), path=victim, refusal="403 wrong_agent")
     if which % 2:
-        parcel.token, parcel.refusal = "eyJhbGciOiJub25lIn0.e30.", "401 invalid_token"
-    return parcel
+        payload.token, payload.refusal = "eyJhbGciOiJub25lIn0.e30.", "401 invalid_token"
+    return payload
 
 
 @cache

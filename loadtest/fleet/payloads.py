@@ -15,7 +15,7 @@ MAX_SAMPLES = 1_000  # in one upload, as docs/agent-protocol.md advises
 
 
 @dataclass(slots=True)
-class Parcel:
+class Payload:
     """An upload. `times` (ms) and `tenths` (CPU) are the values of the samples; a time of -1 can't be stored at all."""
 
     body: bytes
@@ -38,19 +38,19 @@ class Due:
     """An upload that is due `offset` seconds from the start; `make` packs it, given the start in Unix seconds."""
 
     offset: float
-    make: Callable[[float], Parcel]
+    make: Callable[[float], Payload]
 
 
-def pack(samples: list[dict[str, Any]], times: Iterable[int], tenths: Iterable[int]) -> Parcel:
+def pack(samples: list[dict[str, Any]], times: Iterable[int], tenths: Iterable[int]) -> Payload:
     """Return samples as an upload, compressed as an agent would."""
     body = orjson.dumps({"metrics": samples})
     encoding = ""
     if len(body) > GZIP_ABOVE_BYTES:
         body, encoding = gzip.compress(body, compresslevel=1, mtime=0), "gzip"
-    return Parcel(body, array("q", times), array("h", tenths), encoding)
+    return Payload(body, array("q", times), array("h", tenths), encoding)
 
 
-def pack_times(number: int, times: Iterable[int], seed: int) -> Parcel:
+def pack_times(number: int, times: Iterable[int], seed: int) -> Payload:
     """Return good samples of agent `number` at `times` (ms) as one upload."""
     remaining = list(times)
     tenths = [cpu_tenths(number, ms, seed) for ms in remaining]
@@ -58,11 +58,11 @@ def pack_times(number: int, times: Iterable[int], seed: int) -> Parcel:
     has_series = number % SERIES_EVERY == 0
     if has_series:
         samples = [one | parts_at(number, *each) for one, *each in zip(samples, remaining, tenths, strict=True)]
-    parcel = pack(samples, remaining, tenths)
-    parcel.has_series = has_series
-    return parcel
+    payload = pack(samples, remaining, tenths)
+    payload.has_series = has_series
+    return payload
 
 
-def pack_backlog(number: int, times: list[int], seed: int) -> list[Parcel]:
+def pack_backlog(number: int, times: list[int], seed: int) -> list[Payload]:
     """Return a backlog as uploads of at most MAX_SAMPLES, oldest first."""
     return [pack_times(number, times[first : first + MAX_SAMPLES], seed) for first in range(0, len(times), MAX_SAMPLES)]

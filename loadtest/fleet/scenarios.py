@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from loadtest.fleet.clocks import pack_by_clock
-from loadtest.fleet.malformed import hostile_parcel, large_bodies
-from loadtest.fleet.payloads import Due, Parcel, pack_backlog, pack_times
+from loadtest.fleet.malformed import large_bodies, malformed_payload
+from loadtest.fleet.payloads import Due, Payload, pack_backlog, pack_times
 from loadtest.fleet.series import to_ms
 from loadtest.fleet.slots import interval_of, phase_of, slots
 from loadtest.plan import POISONED, LoadPlan, LoadSettings, Member, ScenarioName
@@ -44,7 +44,7 @@ def steady(plan: LoadPlan, member: Member) -> Iterator[Due]:
         yield Due(offset, partial(pack_newest, plan, member.number, offset, count, interval / count))
 
 
-def pack_newest(plan: LoadPlan, number: int, offset: float, count: int, every: float, start: float) -> Parcel:
+def pack_newest(plan: LoadPlan, number: int, offset: float, count: int, every: float, start: float) -> Payload:
     """Return the upload of a slot: `count` samples, the newest at the slot itself."""
     newest = start + offset
     return pack_times(number, (to_ms(newest - every * age) for age in reversed(range(count))), plan.settings.seed)
@@ -54,14 +54,14 @@ def backlog(plan: LoadPlan, member: Member, span: float, every: float) -> Iterat
     """Yield what an agent kept for `span` seconds, due at once; packed now, so that the run doesn't wait for it."""
     end = plan.base - BACKLOG_ENDS
     times = [to_ms(end - every * age) for age in reversed(range(int(span // every)))]
-    for parcel in pack_backlog(member.number, times, plan.settings.seed):
-        yield Due(0, partial(packed, parcel))
+    for payload in pack_backlog(member.number, times, plan.settings.seed):
+        yield Due(0, partial(packed, payload))
 
 
-def packed(parcel: Parcel, start: float) -> Parcel:
+def packed(payload: Payload, start: float) -> Payload:
     """Return the uploads that were packed before the start."""
     del start
-    return parcel
+    return payload
 
 
 def reconnect_storm(plan: LoadPlan, member: Member) -> Iterator[Due]:
@@ -96,7 +96,7 @@ def poison_tenant(plan: LoadPlan, member: Member) -> Iterator[Due]:
     settings = plan.settings
     first = settings.alone_seconds + phase_of(member.number, settings.agents, (settings.poison_interval,))
     for turn, offset in enumerate(slots(first, settings.poison_interval, settings.seconds)):
-        yield Due(offset, partial(hostile_parcel, member.number, turn, offset, victim.agent_id))
+        yield Due(offset, partial(malformed_payload, member.number, turn, offset, victim.agent_id))
 
 
 def is_laptop(settings: LoadSettings, member: Member) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from api.app import Application
 from tests.api.eol_rules import Rules
-from tests.api.wires import Wire
+from tests.api.raw_connections import RawConnection
 from tests.people import Employee
 from tests.serving import serving
 
@@ -25,8 +25,8 @@ async def port(application: Application) -> AsyncIterator[int]:
 
 
 @pytest.fixture
-async def wire(port: int) -> AsyncIterator[Wire]:
+async def raw(port: int) -> AsyncIterator[RawConnection]:
     """A connection to the application."""
-    opened = await Wire.open(port)
+    opened = await RawConnection.open(port)
     yield opened
     opened.writer.close()

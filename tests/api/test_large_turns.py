@@ -93,8 +93,8 @@ class SlowWriter:
     async def wait_for_room(self) -> None:
         await self.room.acquire()
 
-    async def work(self, business: str, most_seconds: float = LONG) -> None:
-        async with self.turns.of(business, business, most_seconds):
+    async def work(self, business: str, max_seconds: float = LONG) -> None:
+        async with self.turns.of(business, business, max_seconds):
             self.order.append(business)
 
 

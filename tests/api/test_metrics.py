@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.app import Application
 from core.settings import Settings
-from tests.callers import Town
+from tests.callers import CallerFactory
 from tests.devices import Device, sample
 from tests.serving import started
 from tests.whole.processes import METRICS_TOKEN
@@ -39,8 +39,10 @@ async def test_a_scrape_without_the_token_is_refused(client: httpx.AsyncClient, 
     assert (response.status_code, response.json()["error"]["code"]) == (403, "metrics_forbidden")
 
 
-async def test_no_token_of_people_or_agents_opens_it(client: httpx.AsyncClient, town: Town, device: Device) -> None:
-    for headers in (town.employee.headers, device.headers, device.tenant.headers):
+async def test_no_token_of_people_or_agents_opens_it(
+    client: httpx.AsyncClient, factory: CallerFactory, device: Device
+) -> None:
+    for headers in (factory.employee.headers, device.headers, device.tenant.headers):
         assert (await client.get("/metrics", headers=headers)).status_code == 403
 
 
@@ -95,8 +97,8 @@ async def test_the_format_is_what_is_asked_for(
     assert response.text.endswith(end)
 
 
-async def test_no_tenant_and_no_device_is_in_it(client: httpx.AsyncClient, town: Town) -> None:
-    target = await town.target()
+async def test_no_tenant_and_no_device_is_in_it(client: httpx.AsyncClient, factory: CallerFactory) -> None:
+    target = await factory.target()
     text = (await client.get("/metrics", headers=HEADERS)).text
     assert [secret for secret in target.secrets() if secret in text] == []
     assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-", text)

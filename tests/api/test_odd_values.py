@@ -10,7 +10,7 @@ import pytest
 
 from alerts.state.evaluate import evaluate
 from core.clock import utc_now
-from tests.callers import Target, Town
+from tests.callers import CallerFactory, Target
 from tests.people import Employee, make_employee
 from tests.routes import ALERTS, WINDOWS, Document, calls_of, parameters_of, request_of
 
@@ -83,9 +83,9 @@ def replaced(value: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-async def technician(town: Town, pool: asyncpg.Pool) -> AsyncIterator[Employee]:
+async def technician(factory: CallerFactory, pool: asyncpg.Pool) -> AsyncIterator[Employee]:
     """An employee whose rules and windows are taken out of force afterwards."""
-    employee = await make_employee(town.pool, town.tokens)
+    employee = await make_employee(factory.pool, factory.tokens)
     yield employee
     forget = "UPDATE agent_alerts SET is_active = false, soft_delete = true WHERE created_by = $1"
     await pool.execute(forget, employee.employee_id)
@@ -93,8 +93,8 @@ async def technician(town: Town, pool: asyncpg.Pool) -> AsyncIterator[Employee]:
 
 
 @pytest.fixture
-async def target(town: Town) -> Target:
-    return await town.target()
+async def target(factory: CallerFactory) -> Target:
+    return await factory.target()
 
 
 async def faults_of(

@@ -7,7 +7,7 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.callers import Caller, Target, Town, agent_of, state_of
+from tests.callers import Caller, CallerFactory, Target, agent_of, state_of
 from tests.people import Tenant
 from tests.routes import WHO, Document, Who, calls_of, request_of
 
@@ -39,14 +39,14 @@ ANOTHER_BUSINESS = 404, {"agent_not_found", "command_not_found", "business_not_f
 
 
 @pytest.fixture(scope="module")
-async def target(town: Town) -> Target:
+async def target(factory: CallerFactory) -> Target:
     """The device that nobody may change here."""
-    return await town.target()
+    return await factory.target()
 
 
 @pytest.fixture(scope="module")
-async def strangers(town: Town, target: Target, bob: Tenant) -> list[Caller]:
-    return await town.strangers(target, bob)
+async def strangers(factory: CallerFactory, target: Target, bob: Tenant) -> list[Caller]:
+    return await factory.strangers(target, bob)
 
 
 def refusal_of(key: str, caller: Caller) -> tuple[int, set[str]] | None:
@@ -96,7 +96,12 @@ async def test_callers_without_the_right_are_refused_and_change_nothing(
 
 @pytest.mark.parametrize("key", [key for key, who in WHO.items() if who != "demo"])
 async def test_callers_with_the_right_are_answered(
-    document: Document, client: httpx.AsyncClient, town: Town, target: Target, strangers: list[Caller], key: str
+    document: Document,
+    client: httpx.AsyncClient,
+    factory: CallerFactory,
+    target: Target,
+    strangers: list[Caller],
+    key: str,
 ) -> None:
     """With a device of its own for each call that changes something: some of them end its life."""
     success = {int(status) for status in calls_of(document)[key]["responses"] if status.startswith("2")}
@@ -107,7 +112,7 @@ async def test_callers_with_the_right_are_answered(
     ]
     assert welcome
     for caller in welcome:
-        own = target if key.startswith("GET") else await town.target(target.device.tenant)
+        own = target if key.startswith("GET") else await factory.target(target.device.tenant)
         who = agent_of(own) if caller.kind == "itself" else caller
         response = await client.request(**sent(document, key, own, who))
         if key in BEYOND_A_TECHNICIAN:
@@ -137,12 +142,18 @@ async def test_a_user_of_another_business_learns_nothing(
 
 @pytest.mark.parametrize("key", [key for key in WHO if "{command_id}" in key or "{service_id}" in key])
 async def test_anothers_thing_isnt_found_behind_ones_own_device(
-    document: Document, client: httpx.AsyncClient, pool: asyncpg.Pool, town: Town, target: Target, bob: Tenant, key: str
+    document: Document,
+    client: httpx.AsyncClient,
+    pool: asyncpg.Pool,
+    factory: CallerFactory,
+    target: Target,
+    bob: Tenant,
+    key: str,
 ) -> None:
-    own = await town.target(bob)
+    own = await factory.target(bob)
     callers = {
-        "agent": [agent_of(own)], "employee": [Caller("an employee", town.employee.token, "employee")],
-        "person": [Caller("a user", bob.user_token, "user"), Caller("an employee", town.employee.token, "employee")],
+        "agent": [agent_of(own)], "employee": [Caller("an employee", factory.employee.token, "employee")],
+        "person": [Caller("a user", bob.user_token, "user"), Caller("an employee", factory.employee.token, "employee")],
     }  # fmt: skip
     before = await state_of(pool, target)
     for caller in callers[WHO[key]]:
@@ -152,9 +163,9 @@ async def test_anothers_thing_isnt_found_behind_ones_own_device(
 
 
 async def test_a_registration_token_that_is_spent_or_made_up_lets_nobody_in(
-    client: httpx.AsyncClient, target: Target, town: Town
+    client: httpx.AsyncClient, target: Target, factory: CallerFactory
 ) -> None:
-    spent = (await town.target()).registration_token
+    spent = (await factory.target()).registration_token
     assert (await client.post("/api/agents/register", json={"token": spent})).status_code == 200
     for token in (spent, "AGT-2222-2222-2222", ""):
         response = await client.post("/api/agents/register", json={"token": token})

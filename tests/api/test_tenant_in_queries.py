@@ -106,11 +106,11 @@ WITHOUT_TENANT: dict[str, dict[str, str]] = {
     "alerts/state/unmeasured.sql": {"*": WORKER},
     "alerts/state/evaluate.sql": {"*": WORKER},
     "api/live/queries.sql": {
-        "look_at_devices": ADMITTED, "look_at_commands": ADMITTED, "look_at_events": ADMITTED, "good_tokens": ADMITTED,
+        "device_states": ADMITTED, "changed_commands": ADMITTED, "new_events": ADMITTED, "good_tokens": ADMITTED,
     },
     "api/live/scopes.sql": {
-        "look_at_fleet": FOLLOWERS, "look_at_open_alerts": FOLLOWERS, "read_changed_alerts": FOLLOWERS,
-        "look_at_late_alerts": FOLLOWERS, "look_at_registration": EMPLOYEE,
+        "changed_devices": FOLLOWERS, "open_alerts": FOLLOWERS, "read_changed_alerts": FOLLOWERS,
+        "late_alerts": FOLLOWERS, "registration_tokens": EMPLOYEE,
     },
     "health/fleet.sql": {"describe_fleet": COUNTS},
     "ingest/queries.sql": {"*": AGENT},

@@ -8,7 +8,7 @@ import pytest
 
 from api.server.direct import MAX_DIRECT_BYTES, DirectProtocol
 from api.server.upload_heads import UploadHead, UploadHeads
-from tests.api.wires import Wire, body_of, head_of, length_of, record_calls
+from tests.api.raw_connections import RawConnection, body_of, head_of, length_of, record_calls
 from tests.devices import Device, sample
 from tests.people import Employee
 from tests.waiting import until
@@ -100,81 +100,83 @@ def pieces(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 async def test_the_second_upload_of_a_device_is_not_parsed(device: Device, port: int, parsed: list[bytes]) -> None:
     for number in range(3):
-        wire = await Wire.open(port)  # the head is the device's, whatever the connection
+        raw = await RawConnection.open(port)  # the head is the device's, whatever the connection
         body = body_of(sample(cpu_percent=number))
-        wire.send(head_of(device, length_of(body)), body)
-        status, _, receipt = await wire.answer()
-        wire.writer.close()
+        raw.send(head_of(device, length_of(body)), body)
+        status, _, receipt = await raw.answer()
+        raw.writer.close()
         assert (status, receipt["received"]) == (200, 1)
     assert len(parsed) == 1
 
 
 async def test_many_uploads_and_other_calls_of_one_connection_keep_their_order(
-    device: Device, parsed: list[bytes], wire: Wire
+    device: Device, parsed: list[bytes], raw: RawConnection
 ) -> None:
     body = body_of()
     upload = head_of(device, length_of(body)) + body
     for _ in range(3):
-        wire.send(upload)
-        assert (await wire.answer())[0] == 200
-        wire.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert (await wire.answer())[0] in (200, 503)
-        wire.send(upload, upload)  # pipelined
-        assert [(await wire.answer())[0], (await wire.answer())[0]] == [200, 200]
+        raw.send(upload)
+        assert (await raw.answer())[0] == 200
+        raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await raw.answer())[0] in (200, 503)
+        raw.send(upload, upload)  # pipelined
+        assert [(await raw.answer())[0], (await raw.answer())[0]] == [200, 200]
     assert parsed.count(b"/health") == 3
 
 
 async def test_a_body_in_pieces_and_a_large_one_follow_a_kept_head(
-    device: Device, pieces: list[bytes], wire: Wire
+    device: Device, pieces: list[bytes], raw: RawConnection
 ) -> None:
     body = body_of()
     head = head_of(device, length_of(body))
-    wire.send(head, body)
-    assert (await wire.answer())[0] == 200
+    raw.send(head, body)
+    assert (await raw.answer())[0] == 200
     for part in (head, body[:9]):
-        wire.send(part)
+        raw.send(part)
         await until(partial(pieces.__contains__, part))  # it arrived alone
-    wire.send(body[9:])
-    assert (await wire.answer())[0] == 200
+    raw.send(body[9:])
+    assert (await raw.answer())[0] == 200
     large = body_of(sample(cpu_percent=1, note="x" * MAX_DIRECT_BYTES))
-    wire.send(head_of(device, length_of(large)), large)
-    assert (await wire.answer())[0] == 200
-    wire.send(head, body)
-    assert (await wire.answer())[0] == 200
+    raw.send(head_of(device, length_of(large)), large)
+    assert (await raw.answer())[0] == 200
+    raw.send(head, body)
+    assert (await raw.answer())[0] == 200
 
 
 async def test_a_kept_head_is_the_first_of_a_connection_and_its_upload_is_for_asgi(device: Device, port: int) -> None:
     bodies = gzip.compress(body_of()), gzip.compress(body_of(sample(cpu_percent=1, note="x" * MAX_DIRECT_BYTES)))
     for body in (*bodies, *bodies):
-        wire = await Wire.open(port)
-        wire.send(head_of(device, length_of(body), "Content-Encoding: gzip"), body)
-        status, _, _ = await wire.answer()
+        raw = await RawConnection.open(port)
+        raw.send(head_of(device, length_of(body), "Content-Encoding: gzip"), body)
+        status, _, _ = await raw.answer()
         assert status == 200
-        wire.writer.close()
+        raw.writer.close()
 
 
-async def test_bytes_of_a_refused_body_are_never_taken_for_a_kept_head(device: Device, wire: Wire) -> None:
+async def test_bytes_of_a_refused_body_are_never_taken_for_a_kept_head(device: Device, raw: RawConnection) -> None:
     """A body with the bytes of an upload, of a request that is answered before its body has arrived."""
     body = body_of()
     upload = head_of(device, length_of(body)) + body
-    wire.send(upload)
-    assert (await wire.answer())[2]["accepted"] == 1
-    wire.send(head_of(device, f"Content-Length: {len(upload) + 1}", token="none"))
-    status, _, _ = await wire.answer()
+    raw.send(upload)
+    assert (await raw.answer())[2]["accepted"] == 1
+    raw.send(head_of(device, f"Content-Length: {len(upload) + 1}", token="none"))
+    status, _, _ = await raw.answer()
     assert status == 401
-    wire.send(upload)
-    wire.send(b"x", upload)
-    status, _, receipt = await wire.answer()
+    raw.send(upload)
+    raw.send(b"x", upload)
+    status, _, receipt = await raw.answer()
     assert (status, receipt["duplicates"]) == (200, 1)
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(wire.reader.read(1), 0.5)  # one answer: the body's bytes were no request
+        await asyncio.wait_for(raw.reader.read(1), 0.5)  # one answer: the body's bytes were no request
 
 
-async def test_a_kept_head_of_a_revoked_sender_is_refused(device: Device, employee: Employee, wire: Wire) -> None:
+async def test_a_kept_head_of_a_revoked_sender_is_refused(
+    device: Device, employee: Employee, raw: RawConnection
+) -> None:
     body = body_of()
-    wire.send(head_of(device, length_of(body)), body)
-    assert (await wire.answer())[0] == 200
+    raw.send(head_of(device, length_of(body)), body)
+    assert (await raw.answer())[0] == 200
     revoked = await device.client.delete(f"/api/agents/{device.agent_id}/token", headers=employee.headers)
     assert revoked.status_code == 204
-    wire.send(head_of(device, length_of(body)), body)
-    assert (await wire.answer())[0] == 401
+    raw.send(head_of(device, length_of(body)), body)
+    assert (await raw.answer())[0] == 401

@@ -88,13 +88,13 @@ def test_a_running_server_notices_a_change(path: Path, monkeypatch: pytest.Monke
     first, generation = running.ring("agent").current, running.generation
     second = rotate(path).current
     assert running.ring("agent").current == first  # not looked again yet
-    monkeypatch.setattr(keys_module, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(keys_module, "CHECK_SECONDS", 0.0)
     assert running.ring("agent").current == second
     assert running.generation == generation + 1
 
 
 def test_a_running_server_notices_a_change_within_its_second(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys_module, "LOOK_AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(keys_module, "CHECK_SECONDS", 0.05)
     running = KeyFile(path)
     running.ring("agent")
     second = rotate(path).current
@@ -103,7 +103,7 @@ def test_a_running_server_notices_a_change_within_its_second(path: Path, monkeyp
 
 
 def test_an_unchanged_file_is_not_a_change(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys_module, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(keys_module, "CHECK_SECONDS", 0.0)
     running = KeyFile(path)
     rings = [running.ring("agent") for _ in range(3)]
     assert running.generation == 1

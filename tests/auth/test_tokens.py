@@ -24,7 +24,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(keys_module, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(keys_module, "CHECK_SECONDS", 0.0)
     KeyFile(tmp_path / "keys.json").create()
     return tmp_path / "keys.json"
 
@@ -98,11 +98,11 @@ def test_another_process_takes_a_token_of_a_new_key_at_once(
     tokens: Tokens, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Several processes share the file; one that looked a moment ago doesn't know the key yet."""
-    monkeypatch.setattr(keys_module, "LOOK_AGAIN_SECONDS", 60.0)
+    monkeypatch.setattr(keys_module, "CHECK_SECONDS", 60.0)
     agent_id = uuid4()
     tokens.verify_agent(tokens.issue_agent(agent_id, utc_now()))
     change(path, "agent")
-    time.sleep(2 * keys_module.LOOK_SOONER_SECONDS)
+    time.sleep(2 * keys_module.UNKNOWN_KEY_CHECK_SECONDS)
     assert tokens.verify_agent(Tokens(KeyFile(path)).issue_agent(agent_id, utc_now())).agent_id == agent_id
 
 

@@ -8,12 +8,12 @@ import asyncpg
 
 from core.clock import utc_now
 from health.fleet import read_fleet
-from tests.callers import Town
+from tests.callers import CallerFactory
 from tests.devices import Device, sample
 
 
-async def test_devices_and_agents_are_counted(database: str, town: Town, device: Device) -> None:
-    target = await town.target()
+async def test_devices_and_agents_are_counted(database: str, factory: CallerFactory, device: Device) -> None:
+    target = await factory.target()
     await device.accepted(sample(cpu_percent=1))
     connection = await asyncpg.connect(database)
     fleet = await read_fleet(connection, utc_now())

@@ -10,7 +10,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 Message = dict[str, Any]
-PATIENCE = 60.0  # a look of the scopes is followed by twenty times its own time, and a busy machine makes looks long
+PATIENCE = 60.0  # pauses of the scopes last twenty times a poll, which is long on a busy machine
 
 
 class Socket:

@@ -25,7 +25,7 @@ from tests.live.conftest import Open, OpenSocketIo
 from tests.live.sockets import Message, Socket
 from tests.people import Employee, Tenant, make_tenant
 
-MARKER = "canary-8c21f"
+MARKER = "marked-8c21f"
 SECOND = timedelta(seconds=1)
 
 
@@ -111,8 +111,8 @@ async def test_a_former_follower_receives_nothing(open_socket: Open, device: Dev
 async def test_another_businesss_device_is_not_found_and_never_heard_of(
     open_any: Any, make_device: MakeDevice, pool: asyncpg.Pool, tokens: Tokens, charlie: Tenant, employee: Employee
 ) -> None:
-    canary = await make_tenant(pool, tokens, MARKER)
-    device = await make_device(canary, name=MARKER)
+    marked = await make_tenant(pool, tokens, MARKER)
+    device = await make_device(marked, name=MARKER)
     portal = await open_any(charlie.user_token)
     unknown = str(uuid4())
     answer = await portal.ask("subscribe", agent_ids=[str(device.agent_id), unknown])
@@ -266,7 +266,7 @@ async def test_a_wake_that_is_lost_costs_only_time(
     live: Live = application.web.state.live
     query = "UPDATE agent_devices SET status = 'error', status_changed_at = now() WHERE id = $1"
     await pool.execute(query, device.agent_id)  # as if NOTIFY had been lost
-    live.wakes.wake()  # what the loop does by itself after a while
+    live.listener.wake()  # what the loop does by itself after a while
     assert (await portal.until(lambda message: message.get("status") == "error"))["agent_id"] == str(device.agent_id)
 
 
@@ -276,8 +276,8 @@ async def test_the_listening_connection_is_made_again(
     live: Live = application.web.state.live
     portal = await open_socket(device.tenant.user_token)
     await follow(portal, device)
-    assert live.wakes.connection
-    live.wakes.connection.terminate()
+    assert live.listener.connection
+    live.listener.connection.terminate()
     await device.accepted(sample(cpu_percent=3))
     assert (await portal.next("metrics"))["metrics"]["cpu_percent"] == 3
     command = await order(device, employee)

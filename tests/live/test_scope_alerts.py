@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from api.live.scope_look import ScopeLook
+from api.live.scope_poller import ScopePoller
 from core.clock import utc_now
 from tests.alerts.replay.test_late_data import BACK, HOUR, come_back, look, make_rule
 from tests.conftest import MakeDevice
@@ -41,8 +41,8 @@ async def test_the_oldest_of_thousands_of_alerts_is_followed_too(
     pool: asyncpg.Pool, oldest: tuple[Device, UUID]
 ) -> None:
     device, alert = oldest
-    follower, now = ScopeLook(pool), utc_now()
-    await follower.look(now)
+    follower, now = ScopePoller(pool), utc_now()
+    await follower.poll(now)
     counts: list[int] = []
     for change, event in (
         ("status = 'acknowledged', acknowledged_at = now()", "acknowledged"),
@@ -52,7 +52,7 @@ async def test_the_oldest_of_thousands_of_alerts_is_followed_too(
     ):
         await pool.execute(f"UPDATE agent_alert_history SET {change} WHERE id = $1", alert)
         now += SECOND
-        news = await follower.look(now)
+        news = await follower.poll(now)
         assert [content["event"] for _, content in news.alerts if content["id"] == str(alert)] == [event]
         own = [content for _, content in news.devices if content["id"] == str(device.agent_id)]
         counts += [one["open_alerts"] for one in own if "open_alerts" in one]

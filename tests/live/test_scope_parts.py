@@ -11,7 +11,7 @@ import pytest
 
 from api.live.clients import FollowedScope
 from api.live.hub import Hub
-from api.live.scope_look import QUERIES, ScopeLook
+from api.live.scope_poller import QUERIES, ScopePoller
 from api.live.scopes import ScopeChanges, Scopes
 from core.clock import utc_now
 from tests.conftest import MakeDevice
@@ -47,73 +47,73 @@ def alerts_in(news: ScopeChanges) -> list[str]:
     return [content["id"] for _, content in news.alerts]
 
 
-async def first_look(pool: asyncpg.Pool) -> tuple[PoolWithFault, ScopeLook, datetime]:
+async def first_poll(pool: asyncpg.Pool) -> tuple[PoolWithFault, ScopePoller, datetime]:
     faulty, now = PoolWithFault(pool), utc_now()
-    look = ScopeLook(faulty)  # type: ignore[arg-type]
-    await look.look(now)
-    return faulty, look, now
+    poller = ScopePoller(faulty)  # type: ignore[arg-type]
+    await poller.poll(now)
+    return faulty, poller, now
 
 
 async def test_alerts_that_cannot_be_read_leave_the_devices(
     pool: asyncpg.Pool, make_device: MakeDevice, dora: Tenant, caplog: pytest.LogCaptureFixture
 ) -> None:
     device: Device = await make_device(dora)
-    faulty, look, now = await first_look(pool)
-    faulty.refused = ["look_at_open_alerts"]
+    faulty, poller, now = await first_poll(pool)
+    faulty.refused = ["open_alerts"]
     alert = await open_alert(pool, device)
     await device.accepted(sample(cpu_percent=11))
     with caplog.at_level(logging.ERROR):
-        news = await look.look(now + SECOND)
+        news = await poller.poll(now + SECOND)
         assert str(device.agent_id) in devices_in(news)
         assert (alerts_in(news), set(news.more)) == ([], set())
-        await look.look(now + 2 * SECOND)
+        await poller.poll(now + 2 * SECOND)
     assert len([one for one in caplog.records if "part alerts" in one.getMessage()]) == 1
     faulty.refused = []
-    news = await look.look(now + 3 * SECOND)
+    news = await poller.poll(now + 3 * SECOND)
     assert (alerts_in(news), set(news.more)) == ([], {"alerts"})
     later = await open_alert(pool, device)
-    news = await look.look(now + 4 * SECOND)
+    news = await poller.poll(now + 4 * SECOND)
     assert str(later) in alerts_in(news)
     assert str(alert) not in alerts_in(news)
     assert news.more == frozenset()
 
 
-@pytest.mark.parametrize("part", ["look_at_fleet", "look_at_registration"])
+@pytest.mark.parametrize("part", ["changed_devices", "registration_tokens"])
 async def test_a_part_of_the_fleet_that_cannot_be_read_leaves_the_alerts(
     pool: asyncpg.Pool, make_device: MakeDevice, dora: Tenant, part: str
 ) -> None:
     device = await make_device(dora)
-    faulty, look, now = await first_look(pool)
+    faulty, poller, now = await first_poll(pool)
     faulty.refused = [part]
     alert = await open_alert(pool, device)
-    news = await look.look(now + SECOND)
+    news = await poller.poll(now + SECOND)
     assert str(alert) in alerts_in(news)
     faulty.refused = []
-    assert (await look.look(now + 2 * SECOND)).more == {"fleet"}
+    assert (await poller.poll(now + 2 * SECOND)).more == {"fleet"}
 
 
-async def test_a_first_look_that_fails_in_part_announces_nothing_old(
+async def test_a_first_poll_that_fails_in_part_announces_nothing_old(
     pool: asyncpg.Pool, make_device: MakeDevice, dora: Tenant
 ) -> None:
     alert = await open_alert(pool, await make_device(dora))
     faulty, now = PoolWithFault(pool), utc_now()
-    look = ScopeLook(faulty)  # type: ignore[arg-type]
-    faulty.refused = ["look_at_open_alerts"]
-    await look.look(now)
+    poller = ScopePoller(faulty)  # type: ignore[arg-type]
+    faulty.refused = ["open_alerts"]
+    await poller.poll(now)
     faulty.refused = []
-    news = await look.look(now + SECOND)
+    news = await poller.poll(now + SECOND)
     assert str(alert) not in alerts_in(news)
     assert news.more == {"alerts"}
 
 
-class CountedLook(ScopeLook):
+class CountedPoller(ScopePoller):
     """Counts how often the tables are read."""
 
-    looks = 0
+    polls = 0
 
-    async def look(self, now: datetime) -> ScopeChanges:
-        self.looks += 1
-        return await super().look(now)
+    async def poll(self, now: datetime) -> ScopeChanges:
+        self.polls += 1
+        return await super().poll(now)
 
 
 class Follower:
@@ -124,9 +124,9 @@ class Follower:
 
 
 async def test_followers_that_begin_at_once_share_one_read_of_the_tables(pool: asyncpg.Pool) -> None:
-    look = CountedLook(pool)
-    scopes = Scopes(Hub(), look, utc_now)
+    poller = CountedPoller(pool)
+    scopes = Scopes(Hub(), poller, utc_now)
     followers = [Follower() for _ in range(5)]
     await asyncio.gather(*(scopes.follow(one, FollowedScope("fleet", None)) for one in followers))  # type: ignore[arg-type]
-    assert look.looks == 1
+    assert poller.polls == 1
     assert all(one.scopes for one in followers)

@@ -21,14 +21,14 @@ TEXT, CONTINUED, CLOSE, PING, PONG, FIN = 1, 0, 8, 9, 10, 0x80
 SOCKET_IO = "/agent-ws/?EIO=4&transport=websocket"
 
 
-class Wire:
+class RawConnection:
     """A WebSocket by its bytes."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
 
     @classmethod
-    async def open(cls, port: int, target: str) -> "Wire":
+    async def open(cls, port: int, target: str) -> "RawConnection":
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         key = base64.b64encode(os.urandom(16)).decode()
         writer.write(
@@ -85,85 +85,89 @@ def frame(first: int, content: bytes = b"", length: int | None = None) -> bytes:
     return head + bytes(4) + content
 
 
-OpenWire = Callable[[str], Awaitable[Wire]]
+OpenRawSocket = Callable[[str], Awaitable[RawConnection]]
 
 
 @pytest.fixture
-async def open_wire(live_port: int) -> AsyncIterator[OpenWire]:
-    opened: list[Wire] = []
+async def open_raw_socket(live_port: int) -> AsyncIterator[OpenRawSocket]:
+    opened: list[RawConnection] = []
 
-    async def open_one(target: str) -> Wire:
-        opened.append(await Wire.open(live_port, target))
+    async def open_one(target: str) -> RawConnection:
+        opened.append(await RawConnection.open(live_port, target))
         return opened[-1]
 
     yield open_one
-    for wire in opened:
-        wire.writer.close()
+    for raw in opened:
+        raw.writer.close()
         with suppress(ConnectionError):
-            await wire.writer.wait_closed()
+            await raw.writer.wait_closed()
 
 
-async def test_a_message_of_somebody_unknown_is_refused_at_its_head(open_wire: OpenWire) -> None:
-    wire = await open_wire(SOCKET_IO)
-    await wire.send(frame(FIN | TEXT, length=UNKNOWN_BYTES + 1))
-    assert await wire.closed() == 1009
+async def test_a_message_of_somebody_unknown_is_refused_at_its_head(open_raw_socket: OpenRawSocket) -> None:
+    raw = await open_raw_socket(SOCKET_IO)
+    await raw.send(frame(FIN | TEXT, length=UNKNOWN_BYTES + 1))
+    assert await raw.closed() == 1009
 
 
-async def test_fragments_of_somebody_unknown_do_not_add_up(open_wire: OpenWire) -> None:
-    wire = await open_wire(SOCKET_IO)
-    await wire.send(frame(TEXT, b"x" * UNKNOWN_BYTES) + frame(CONTINUED, b"x"))
-    assert await wire.closed() == 1009
+async def test_fragments_of_somebody_unknown_do_not_add_up(open_raw_socket: OpenRawSocket) -> None:
+    raw = await open_raw_socket(SOCKET_IO)
+    await raw.send(frame(TEXT, b"x" * UNKNOWN_BYTES) + frame(CONTINUED, b"x"))
+    assert await raw.closed() == 1009
 
 
 async def test_an_agent_may_send_a_large_message_at_once_and_a_person_less_than_an_agent(
-    open_wire: OpenWire, device: Device, alice: Tenant
+    open_raw_socket: OpenRawSocket, device: Device, alice: Tenant
 ) -> None:
-    wire = await open_wire(f"/ws?token={device.token}")
+    raw = await open_raw_socket(f"/ws?token={device.token}")
     text = json.dumps({"type": "ping", "x": "y" * (MAX_BYTES - 100)}).encode()
-    await wire.send(frame(FIN | TEXT, text))
-    while (await wire.message())["type"] != "pong":
+    await raw.send(frame(FIN | TEXT, text))
+    while (await raw.message())["type"] != "pong":
         pass
-    person = await open_wire(f"/ws?token={alice.user_token}")
+    person = await open_raw_socket(f"/ws?token={alice.user_token}")
     await person.send(frame(FIN | TEXT, length=MAX_BYTES_OF[False] + 1))
     assert await person.closed() == 1009
 
 
-async def test_fragments_without_content_end_the_connection(open_wire: OpenWire, device: Device) -> None:
-    wire = await open_wire(f"/ws?token={device.token}")
-    await wire.send(frame(TEXT) + frame(CONTINUED) * FRAGMENTS)
-    assert await wire.closed() == 1009
+async def test_fragments_without_content_end_the_connection(open_raw_socket: OpenRawSocket, device: Device) -> None:
+    raw = await open_raw_socket(f"/ws?token={device.token}")
+    await raw.send(frame(TEXT) + frame(CONTINUED) * FRAGMENTS)
+    assert await raw.closed() == 1009
 
 
 @pytest.mark.parametrize("opcode", [PING, PONG])
-async def test_control_frames_without_end_end_the_connection(open_wire: OpenWire, device: Device, opcode: int) -> None:
-    wire = await open_wire(f"/ws?token={device.token}")
-    await wire.send(frame(FIN | opcode) * (CONTROL_FRAMES + 2))
+async def test_control_frames_without_end_end_the_connection(
+    open_raw_socket: OpenRawSocket, device: Device, opcode: int
+) -> None:
+    raw = await open_raw_socket(f"/ws?token={device.token}")
+    await raw.send(frame(FIN | opcode) * (CONTROL_FRAMES + 2))
     # A pong that nobody asked for counts like one that was.
-    assert await wire.closed() == 1008
+    assert await raw.closed() == 1008
 
 
-async def test_many_messages_in_one_piece_are_all_answered_in_order(open_wire: OpenWire, device: Device) -> None:
-    wire = await open_wire(f"/ws?token={device.token}")
+async def test_many_messages_in_one_piece_are_all_answered_in_order(
+    open_raw_socket: OpenRawSocket, device: Device
+) -> None:
+    raw = await open_raw_socket(f"/ws?token={device.token}")
     number, answered = 400, list[object]()
-    await wire.send(b"".join(frame(FIN | TEXT, json.dumps({"type": "ping", "id": n}).encode()) for n in range(number)))
+    await raw.send(b"".join(frame(FIN | TEXT, json.dumps({"type": "ping", "id": n}).encode()) for n in range(number)))
     while len(answered) < number:
-        message = await wire.message()
+        message = await raw.message()
         if message["type"] == "pong":
             answered.append(message["id"])
     assert answered == list(range(number))
 
 
-async def test_data_after_a_refusal_is_not_buffered(open_wire: OpenWire) -> None:
-    wire = await open_wire("/ws?token=nobody")
+async def test_data_after_a_refusal_is_not_buffered(open_raw_socket: OpenRawSocket) -> None:
+    raw = await open_raw_socket("/ws?token=nobody")
     for _ in range(40):
-        await wire.send(frame(FIN | TEXT) * 20_000)
-    assert await wire.closed() in (1008, 4401, None)  # none: the connection was cut while the refusal was on its way
+        await raw.send(frame(FIN | TEXT) * 20_000)
+    assert await raw.closed() in (1008, 4401, None)  # none: the connection was cut while the refusal was on its way
 
 
-async def test_a_connection_that_ends_is_forgotten(open_wire: OpenWire) -> None:
-    wire = await open_wire(SOCKET_IO)
-    await wire.send(frame(TEXT, b"x" * 1000))
-    wire.writer.close()
+async def test_a_connection_that_ends_is_forgotten(open_raw_socket: OpenRawSocket) -> None:
+    raw = await open_raw_socket(SOCKET_IO)
+    await raw.send(frame(TEXT, b"x" * 1000))
+    raw.writer.close()
     await until(lambda: not BoundedWebSocket.unknown)
 
 
@@ -173,10 +177,10 @@ async def test_a_connection_that_ends_is_forgotten(open_wire: OpenWire) -> None:
      "6", "42" + "[" * 5000, "421e9[]", "4299999999999999999999[]"],
 )  # fmt: skip
 async def test_a_packet_that_is_none_ends_only_its_connection_without_a_traceback(
-    open_wire: OpenWire, text: str, caplog: pytest.LogCaptureFixture
+    open_raw_socket: OpenRawSocket, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    wire = await open_wire(SOCKET_IO)
-    await wire.send(frame(FIN | TEXT, text.encode(errors="surrogatepass")) + frame(FIN | CLOSE))
-    await wire.closed()
+    raw = await open_raw_socket(SOCKET_IO)
+    await raw.send(frame(FIN | TEXT, text.encode(errors="surrogatepass")) + frame(FIN | CLOSE))
+    await raw.closed()
     await until(lambda: not BoundedWebSocket.unknown)
     assert [record.getMessage() for record in caplog.records if record.exc_info] == []

@@ -7,10 +7,10 @@ import asyncpg
 import pytest
 import socketio.exceptions
 
-from tests.callers import Caller, Target, Town, agent_of, state_of
-from tests.canary import Canary, do_things, make_canary
+from tests.callers import Caller, CallerFactory, Target, agent_of, state_of
 from tests.commands import order
 from tests.live.conftest import Open, OpenSocketIo
+from tests.marked_business import MarkedBusiness, make_marked_business, use_every_call
 from tests.people import Tenant, make_employee
 
 # The code of the refusal of a token; the others open a socket.
@@ -19,13 +19,13 @@ PEOPLE = ("user", "neighbour", "employee")
 
 
 @pytest.fixture(scope="module")
-async def target(town: Town) -> Target:
-    return await town.target()
+async def target(factory: CallerFactory) -> Target:
+    return await factory.target()
 
 
 @pytest.fixture(scope="module")
-async def strangers(town: Town, target: Target, bob: Tenant) -> list[Caller]:
-    return [*await town.strangers(target, bob), agent_of(target)]
+async def strangers(factory: CallerFactory, target: Target, bob: Tenant) -> list[Caller]:
+    return [*await factory.strangers(target, bob), agent_of(target)]
 
 
 @pytest.fixture(params=["plain", "socket.io"])
@@ -82,15 +82,17 @@ async def test_only_its_agent_speaks_of_a_command(
     assert await state_of(pool, target) == before
 
 
-async def test_a_command_goes_to_its_own_agent_alone(open_socket: Open, town: Town, strangers: list[Caller]) -> None:
-    target = await town.target()
+async def test_a_command_goes_to_its_own_agent_alone(
+    open_socket: Open, factory: CallerFactory, strangers: list[Caller]
+) -> None:
+    target = await factory.target()
     sockets = {
         caller.name: await open_socket(caller.token)
         for caller in strangers
         if caller.token and caller.kind in (*PEOPLE, "agent", "itself")
     }
     own = await open_socket(target.device.token)
-    command = await order(target.device, town.employee)
+    command = await order(target.device, factory.employee)
     assert (await own.next("command"))["command_id"] == command["command_id"]
     received = await asyncio.gather(*(socket.quiet() for socket in sockets.values()))
     assert dict(zip(sockets, received, strict=True)) == {name: [] for name in sockets}
@@ -100,25 +102,27 @@ async def test_a_command_goes_to_its_own_agent_alone(open_socket: Open, town: To
 
 
 @pytest.fixture(scope="module")
-async def canary(town: Town) -> Canary:
-    return await make_canary(town)
+async def marked(factory: CallerFactory) -> MarkedBusiness:
+    return await make_marked_business(factory)
 
 
 async def test_followers_of_another_tenants_device_receive_nothing(
-    open_any: Any, town: Town, canary: Canary, alice: Tenant, charlie: Tenant
+    open_any: Any, factory: CallerFactory, marked: MarkedBusiness, alice: Tenant, charlie: Tenant
 ) -> None:
-    device, mine = str(canary.device.agent_id), str((await town.target(alice)).device.agent_id)
-    portals = {tenant.name: await open_any(tenant.user_token) for tenant in (alice, charlie, canary.tenant)}
+    device, mine = str(marked.device.agent_id), str((await factory.target(alice)).device.agent_id)
+    portals = {tenant.name: await open_any(tenant.user_token) for tenant in (alice, charlie, marked.tenant)}
     for name, portal in portals.items():
         answer = await portal.ask("subscribe", agent_ids=[device, mine])
-        assert (device in answer["agent_ids"]) == (name == canary.marker)
-    await do_things(canary.device, town.employee, await make_employee(town.pool, town.tokens), canary.marker)
+        assert (device in answer["agent_ids"]) == (name == marked.marker)
+    await use_every_call(
+        marked.device, factory.employee, await make_employee(factory.pool, factory.tokens), marked.marker
+    )
     came = await asyncio.gather(*(portal.quiet(1) for portal in portals.values()))
     received = {
         name: [message for message in [*getattr(portal, "received", []), *messages] if message["type"] != "ack"]
         for (name, portal), messages in zip(portals.items(), came, strict=True)
     }
-    own = received.pop(canary.marker)
-    assert {message["type"] for message in own if canary.marker in str(message)} == {"event", "command_update"}
-    assert {message["type"] for message in own if canary.found_in(str(message))} >= {"metrics", "status"}
-    assert {name: canary.found_in(str(messages)) for name, messages in received.items()} == {"Alice": [], "Charlie": []}
+    own = received.pop(marked.marker)
+    assert {message["type"] for message in own if marked.marker in str(message)} == {"event", "command_update"}
+    assert {message["type"] for message in own if marked.found_in(str(message))} >= {"metrics", "status"}
+    assert {name: marked.found_in(str(messages)) for name, messages in received.items()} == {"Alice": [], "Charlie": []}

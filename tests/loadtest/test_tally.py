@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from loadtest.checks.accounting import Account
 from loadtest.checks.conservation import find_faults
-from loadtest.fleet.payloads import Parcel
+from loadtest.fleet.payloads import Payload
 from loadtest.fleet.series import SERIES_VALUES
 
 uploads = st.lists(st.lists(st.tuples(st.integers(0, 30), st.booleans()), min_size=1, max_size=8), max_size=8)
@@ -21,17 +21,17 @@ class Server:
         self.rows: dict[int, int] = {}
         self.series: dict[int, int] = {}
 
-    def take(self, parcel: Parcel) -> dict[str, Any]:
+    def take(self, payload: Payload) -> dict[str, Any]:
         new = 0
-        for index in range(parcel.size):
-            if index not in parcel.expected and parcel.times[index] not in self.rows:
-                self.rows[parcel.times[index]] = parcel.tenths[index]
-                if parcel.has_series:
-                    self.series[parcel.times[index]] = parcel.tenths[index]
+        for index in range(payload.size):
+            if index not in payload.expected and payload.times[index] not in self.rows:
+                self.rows[payload.times[index]] = payload.tenths[index]
+                if payload.has_series:
+                    self.series[payload.times[index]] = payload.tenths[index]
                 new += 1
-        rejected = [{"index": index, "code": code} for index, code in parcel.expected.items()]
-        duplicates = parcel.size - new - len(rejected)
-        return {"received": parcel.size, "accepted": new, "duplicates": duplicates, "rejected": rejected}
+        rejected = [{"index": index, "code": code} for index, code in payload.expected.items()]
+        duplicates = payload.size - new - len(rejected)
+        return {"received": payload.size, "accepted": new, "duplicates": duplicates, "rejected": rejected}
 
     def row(self) -> dict[str, int]:
         return {
@@ -40,22 +40,22 @@ class Server:
         }  # fmt: skip
 
 
-def parcel_of(samples: list[tuple[int, bool]], salt: int) -> Parcel:
+def payload_of(samples: list[tuple[int, bool]], salt: int) -> Payload:
     expected = {index: "wrong_type" for index, (_, good) in enumerate(samples) if not good}
     times = array("q", [ms for ms, _ in samples])
     tenths = array("h", [(ms * 7 + salt) % 1001 for ms, _ in samples])
-    return Parcel(b"", times, tenths, expected=expected, has_series=salt % 2 == 0)
+    return Payload(b"", times, tenths, expected=expected, has_series=salt % 2 == 0)
 
 
 def play(uploads: list[list[tuple[int, bool]]], lost: set[int]) -> tuple[Account, Server]:
     """Send uploads; the answers of those in `lost` don't arrive, and they are sent again."""
     account, server = Account(), Server()
     for number, samples in enumerate(uploads):
-        parcel = parcel_of(samples, number)
+        payload = payload_of(samples, number)
         if number in lost:
-            server.take(parcel)
-            account.lose(parcel)
-        account.receive(parcel, server.take(parcel))
+            server.take(payload)
+            account.lose(payload)
+        account.receive(payload, server.take(payload))
     return account, server
 
 
@@ -103,9 +103,9 @@ def test_a_lost_a_doubled_and_a_changed_value_of_a_series_are_found() -> None:
 
 def test_an_answer_that_is_not_what_it_should_be_is_a_fault() -> None:
     account = Account()
-    parcel = parcel_of([(1, True)], 0)
-    account.receive(parcel, {"received": 2, "accepted": 1, "duplicates": 0, "rejected": []})
-    account.refuse(parcel, "500 internal")
+    payload = payload_of([(1, True)], 0)
+    account.receive(payload, {"received": 2, "accepted": 1, "duplicates": 0, "rejected": []})
+    account.refuse(payload, "500 internal")
     assert len(account.faults) == 2
 
 

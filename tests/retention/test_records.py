@@ -18,7 +18,7 @@ from retention.changes import UndoRefusedError, apply_due, apply_plan, undo_chan
 from retention.holds import HoldRequest, place_hold
 from retention.plans import PlanRefusedError, UnknownNameError, make_plan
 from retention.purge import note_audit_setting, purge_records
-from retention.records import GROWS_NOT, KINDS, NAMES, QUERIES, read_record_ages, record_days
+from retention.records import KINDS, NAMES, NOT_GROWING, QUERIES, read_record_ages, record_days
 from tests.databases import REAL_SERVER
 from tests.devices import register_device
 from tests.people import make_tenant
@@ -100,8 +100,8 @@ async def test_every_growing_table_has_a_retention_age(connection: asyncpg.Conne
         "AND (relname LIKE 'agent\\_%' OR relname = 'rts_agents_alembic_version')"
     )
     aged = {table for kind in KINDS for table in (kind.relation, *kind.also)}
-    assert {row["name"] for row in rows} == aged | GROWS_NOT.keys()
-    assert not aged & GROWS_NOT.keys()
+    assert {row["name"] for row in rows} == aged | NOT_GROWING.keys()
+    assert not aged & NOT_GROWING.keys()
 
 
 async def test_code_statements_and_database_name_the_same_kinds(connection: asyncpg.Connection) -> None:

@@ -75,7 +75,9 @@ def test_samples_are_kept_until_our_server_has_them(uplink: Uplink, answer: tupl
     assert hold_back == (7 if answer[1].get("Retry-After") == "7" else 5)
 
 
-@pytest.mark.parametrize("answer", [(200, {}, RECEIPT), (413, {}, ERROR % "body_too_large")], ids=["taken", "hopeless"])
+@pytest.mark.parametrize(
+    "answer", [(200, {}, RECEIPT), (413, {}, ERROR % "body_too_large")], ids=["taken", "is_refused"]
+)
 def test_samples_are_given_up_when_they_are_stored_or_hopeless(
     uplink: Uplink, answer: tuple[int, dict[str, str], str]
 ) -> None:

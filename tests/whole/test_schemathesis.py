@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.callers import Target, Town, forget_rules
+from tests.callers import CallerFactory, Target, forget_rules
 from tests.people import Employee, Tenant, make_employee, make_tenant
 from tests.routes import WHO, Document, calls_of, filled_in, request_of
 from tests.whole.processes import ServerProcess, running_server
@@ -71,21 +71,21 @@ def schema(document: Document) -> BaseSchema:
 
 
 @pytest.fixture(scope="module")
-async def tenant(town: Town) -> Tenant:
-    return await make_tenant(town.pool, town.tokens, "Fuzz")
+async def tenant(factory: CallerFactory) -> Tenant:
+    return await make_tenant(factory.pool, factory.tokens, "Fuzz")
 
 
 @pytest.fixture(scope="module")
-async def technician(town: Town) -> AsyncIterator[Employee]:
+async def technician(factory: CallerFactory) -> AsyncIterator[Employee]:
     """An employee whose rules are taken away afterwards: made at random, they would mark other tests' software."""
-    technician = await make_employee(town.pool, town.tokens)
+    technician = await make_employee(factory.pool, factory.tokens)
     yield technician
-    await forget_rules(town.pool, technician)
+    await forget_rules(factory.pool, technician)
 
 
 @pytest.fixture(scope="module")
-async def shared(town: Town, tenant: Tenant) -> Target:
-    return await town.target(tenant)
+async def shared(factory: CallerFactory, tenant: Tenant) -> Target:
+    return await factory.target(tenant)
 
 
 @pytest.fixture
@@ -95,10 +95,12 @@ def owners(key: str) -> list[str]:
 
 
 @pytest.fixture
-async def targets(town: Town, tenant: Tenant, shared: Target, key: str, owners: list[str]) -> dict[str, Target]:
+async def targets(
+    factory: CallerFactory, tenant: Tenant, shared: Target, key: str, owners: list[str]
+) -> dict[str, Target]:
     """A device for each role; one of its own for each that may change it: some calls end its life."""
     changes = [] if key.startswith("GET") else owners
-    return {role: await town.target(tenant) if role in changes else shared for role in THEIRS}
+    return {role: await factory.target(tenant) if role in changes else shared for role in THEIRS}
 
 
 def cases_of(

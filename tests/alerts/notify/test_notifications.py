@@ -17,7 +17,7 @@ from aiosmtpd.controller import Controller
 
 from alerts.notify.channels import Channel
 from alerts.notify.mail import Mail
-from alerts.notify.queue import GATHER, QuietHours
+from alerts.notify.queue import GROUP_WAIT, QuietHours
 from alerts.notify.sending import send_due
 from alerts.notify.webhook import Webhook
 from alerts.state.evaluate import evaluate
@@ -128,8 +128,8 @@ async def test_alerts_that_fire_together_are_one_signed_message(
         await busy(device, now, 95, range(1, 30, 5))
     await evaluate(evaluator.connection, now)
     assert await send_due(evaluator.connection, senders, now) == 0
-    assert await send_due(evaluator.connection, senders, now + GATHER) == 1
-    assert await send_due(evaluator.connection, senders, now + GATHER) == 0
+    assert await send_due(evaluator.connection, senders, now + GROUP_WAIT) == 1
+    assert await send_due(evaluator.connection, senders, now + GROUP_WAIT) == 0
     assert [sorted(message) for message in hook.alerts()] == [[("firing", f"web-{number}") for number in range(3)]]
     headers, body = hook.received[0]
     moment, _, signature = headers["rts-signature"].removeprefix("t=").partition(",v1=")
@@ -233,4 +233,4 @@ def test_no_quiet_hours_are_none() -> None:
     assert QuietHours.parse(" ") is None
     with pytest.raises(ValueError, match="Invalid isoformat"):
         QuietHours.parse("late")
-    assert timedelta(0) < GATHER
+    assert timedelta(0) < GROUP_WAIT

@@ -19,7 +19,7 @@ from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "runner.sql")
 
-MAX_QUESTIONS = 200  # in one pass; pairs not reached have no result, and the next pass evaluates them
+MAX_STATEMENTS = 200  # in one pass; pairs not reached have no result, and the next pass evaluates them
 Pair = tuple[UUID, UUID]  # rule, device
 
 
@@ -40,7 +40,7 @@ class RuleBatch:
 
 
 @dataclass(slots=True)
-class Apart:
+class IsolatedResults:
     """The results, and the reasons for missing ones: by pair, by rule on all devices, by device not reached."""
 
     results: ResultsByKey = field(default_factory=ResultsByKey)
@@ -55,26 +55,26 @@ class Apart:
         return self.pairs.get(pair) or self.rules.get(pair[0])
 
 
-async def gather_apart(
-    connection: Connection, rules: RuleList, question: EvaluationRequest, isolated: Isolated
-) -> Apart:
+async def evaluate_isolated(
+    connection: Connection, rules: RuleList, request: EvaluationRequest, isolated: Isolated
+) -> IsolatedResults:
     """Return the results of the rules' conditions; `isolated` has the items that failed in earlier passes."""
-    apart = Apart()
-    held_devices = held_rules(isolated)
-    if not held_devices and await ask(connection, RuleBatch(rules), question, apart) is None:
-        return apart
+    evaluated = IsolatedResults()
+    postponed = read_postponed_rules(isolated)
+    if not postponed and await evaluate_batch(connection, RuleBatch(rules), request, evaluated) is None:
+        return evaluated
     devices = [row["id"] for row in await connection.fetch(QUERIES["devices_in_reach"])]
-    await leave_faulty_rules(connection, rules, question, apart, isolated)
-    well = [rule for rule in rules if rule.id not in apart.rules]
-    batches = [RuleBatch(well, [device for device in devices if device not in held_devices])]
-    for device, without in held_devices.items():
-        apart.pairs |= dict.fromkeys(((rule, device) for rule in without), "evaluation failed; it is tried again")
+    await find_faulty_rules(connection, rules, request, evaluated, isolated)
+    well = [rule for rule in rules if rule.id not in evaluated.rules]
+    batches = [RuleBatch(well, [device for device in devices if device not in postponed])]
+    for device, without in postponed.items():
+        evaluated.pairs |= dict.fromkeys(((rule, device) for rule in without), "evaluation failed; it is tried again")
         batches.append(RuleBatch([rule for rule in well if rule.id not in without], [device]))
-    await ask_blocks(connection, batches, question, apart, isolated)
-    return apart
+    await evaluate_batches(connection, batches, request, evaluated, isolated)
+    return evaluated
 
 
-def held_rules(isolated: Isolated) -> dict[UUID, set[UUID]]:
+def read_postponed_rules(isolated: Isolated) -> dict[UUID, set[UUID]]:
     """Return the rules that failed on single devices, by device."""
     devices_by_rule: dict[UUID, set[UUID]] = defaultdict(set)
     for item in isolated.postponed_ids("device"):
@@ -83,53 +83,63 @@ def held_rules(isolated: Isolated) -> dict[UUID, set[UUID]]:
     return devices_by_rule
 
 
-async def leave_faulty_rules(
-    connection: Connection, rules: Sequence[Rule], question: EvaluationRequest, apart: Apart, isolated: Isolated
+async def find_faulty_rules(
+    connection: Connection,
+    rules: Sequence[Rule],
+    request: EvaluationRequest,
+    evaluated: IsolatedResults,
+    isolated: Isolated,
 ) -> None:
     """Find the rules whose statement fails even without any device."""
     waiting = [RuleBatch(rules, [])]
     while waiting:
         batch = waiting.pop()
-        error = await ask(connection, batch, question, apart)
+        error = await evaluate_batch(connection, batch, request, evaluated)
         if error is not None and len(batch.rules) > 1:
             waiting += batch.halves()
         elif error is not None:
-            apart.rules[batch.rules[0].id] = str(error)
+            evaluated.rules[batch.rules[0].id] = str(error)
             await isolated.note(f"rule:{batch.rules[0].id}", error)
 
 
-async def ask_blocks(
-    connection: Connection, batches: list[RuleBatch], question: EvaluationRequest, apart: Apart, isolated: Isolated
+async def evaluate_batches(
+    connection: Connection,
+    batches: list[RuleBatch],
+    request: EvaluationRequest,
+    evaluated: IsolatedResults,
+    isolated: Isolated,
 ) -> None:
     """Evaluate each batch, and its halves if it fails."""
     waiting = [batch for batch in batches if batch.rules and batch.among]
-    for _ in range(MAX_QUESTIONS):
+    for _ in range(MAX_STATEMENTS):
         if not waiting:
             return
         batch = waiting.pop()
         assert batch.among is not None
-        error = await ask(connection, batch, question, apart)
+        error = await evaluate_batch(connection, batch, request, evaluated)
         if error is not None and len(batch.among) * len(batch.rules) > 1:
             waiting += batch.halves()
         elif error is not None:
             pair = batch.rules[0].id, batch.among[0]
-            apart.pairs[pair] = str(error)
+            evaluated.pairs[pair] = str(error)
             await isolated.note(f"device:{pair[1]}:rule:{pair[0]}", error)
-    apart.devices |= {device for batch in waiting for device in batch.among or ()}
+    evaluated.devices |= {device for batch in waiting for device in batch.among or ()}
 
 
-async def ask(connection: Connection, batch: RuleBatch, question: EvaluationRequest, apart: Apart) -> Exception | None:
+async def evaluate_batch(
+    connection: Connection, batch: RuleBatch, request: EvaluationRequest, evaluated: IsolatedResults
+) -> Exception | None:
     """Add the results of a batch, or return the error that its statement raised."""
     try:
         async with connection.transaction():
-            results = await run_queries(connection, batch.rules, replace(question, among=batch.among))
+            results = await run_queries(connection, batch.rules, replace(request, among=batch.among))
     except Exception as error:
         if connection.is_closed():
             raise
         return error
-    apart.results.statements += results.statements
+    evaluated.results.statements += results.statements
     for key, terms in results.of.items():
-        apart.results.of[key].update(terms)
+        evaluated.results.of[key].update(terms)
     for place, terms in results.of_instances.items():
-        apart.results.of_instances[place].update(terms)
+        evaluated.results.of_instances[place].update(terms)
     return None

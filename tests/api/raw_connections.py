@@ -11,14 +11,14 @@ from tests.devices import Device, sample
 LONGER = 20.0  # far beyond every bound: a test that waits so long has failed
 
 
-class Wire:
+class RawConnection:
     """A connection on which a test writes requests byte by byte and reads answers."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
 
     @classmethod
-    async def open(cls, port: int) -> "Wire":
+    async def open(cls, port: int) -> "RawConnection":
         return cls(*await asyncio.open_connection("127.0.0.1", port))
 
     def send(self, *parts: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Finds the changes of the fleet since the previous look, for the scopes of the live channel.
+"""Finds the changes of the fleet since the previous poll, for the scopes of the live channel.
 
 Devices are compared field by field with the last state, so that a frame has only the changed fields. All open alerts
 are read in the few columns that change; the comparison shows new, ended, acknowledged and snoozed alerts, also those
@@ -37,15 +37,15 @@ Alert = dict[str, Any]
 T = TypeVar("T")
 
 
-class ScopeLook:
-    """Keeps the state of the previous look; the first look finds no changes."""
+class ScopePoller:
+    """Keeps the state of the previous poll; the first poll finds no changes."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         self.forget()
 
     def forget(self) -> None:
-        """Drop the state, so that the next look is a first one."""
+        """Drop the state, so that the next poll is a first one."""
         self._since: datetime | None = None
         self._devices: dict[UUID, tuple[Any, ...]] = {}
         self._alerts: dict[UUID, Alert] = {}
@@ -55,8 +55,8 @@ class ScopeLook:
         self._awaiting: int | None = None
         self._failing: set[str] = set()
 
-    async def look(self, now: datetime) -> ScopeChanges:
-        """Return what changed since the look before; raises the driver's errors of a database that is unavailable."""
+    async def poll(self, now: datetime) -> ScopeChanges:
+        """Return what changed since the previous poll; raises the driver's errors of a database that is unavailable."""
         first, since = self._since is None, (self._since or now) - OVERLAP
         failed = frozenset(self._failing)
         devices = await self._part("devices", self._changed_devices(since))
@@ -90,7 +90,7 @@ class ScopeLook:
     async def _changed_devices(self, since: datetime) -> list[tuple[UUID, Message]]:
         """Return the fields of each device that differ from the last state; of a new device all fields."""
         changed_devices = []
-        for row in await self._pool.fetch(*QUERIES.bind("look_at_fleet", since=since)):
+        for row in await self._pool.fetch(*QUERIES.bind("changed_devices", since=since)):
             values = tuple(row[name] for name in FIELDS)
             before = self._devices.get(row["id"], ())
             if values != before:
@@ -106,9 +106,9 @@ class ScopeLook:
 
     async def _changed_alerts(self, since: datetime, now: datetime) -> list[tuple[UUID, Message]]:
         """Return the alerts that began, ended, were acknowledged or snoozed, or were found in late data."""
-        rows = await self._pool.fetch(*QUERIES.bind("look_at_open_alerts", limit=MAX_ALERTS))
+        rows = await self._pool.fetch(*QUERIES.bind("open_alerts", limit=MAX_ALERTS))
         alerts = {row["id"]: dict(row) for row in rows}
-        late = {row["id"] for row in await self._pool.fetch(*QUERIES.bind("look_at_late_alerts", since=since))}
+        late = {row["id"] for row in await self._pool.fetch(*QUERIES.bind("late_alerts", since=since))}
         before, new_late = self._alerts, late - self._late
         changed = {key for key in before.keys() | alerts.keys() if before.get(key) != alerts.get(key)} | new_late
         details = await self._pool.fetch(*QUERIES.bind("read_changed_alerts", alerts=list(changed))) if changed else []
@@ -137,7 +137,7 @@ class ScopeLook:
 
     async def _changed_tokens(self, since: datetime, now: datetime) -> list[Message]:
         """Return the registration tokens that were made, spent or have expired."""
-        rows = await self._pool.fetch(*QUERIES.bind("look_at_registration", since=since, now=now))
+        rows = await self._pool.fetch(*QUERIES.bind("registration_tokens", since=since, now=now))
         before, self._tokens = self._tokens, {row["id"]: row["state"] for row in rows}
         return [
             {"token_id": str(token), "state": state}

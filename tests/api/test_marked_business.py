@@ -10,13 +10,13 @@ import httpx
 import pytest
 
 from core.clock import utc_now
-from tests.callers import Caller, Town
-from tests.canary import Canary, make_canary
+from tests.callers import Caller, CallerFactory
+from tests.marked_business import MarkedBusiness, make_marked_business
 from tests.people import Tenant
 from tests.routes import WHO, Document, calls_of, parameters_of
 
 NOW = utc_now()
-# What each parameter of a query is tried with, beside what is made from the canary's ids and its pages.
+# What each parameter of a query is tried with, beside what is made from the ids and pages of the marked business.
 VALUES: dict[str, list[Any]] = {
     "limit": [1, 1000], "before": [2**62], "version": ["1"], "clone_suspected": [True, False],
     "status": ["online,warning,offline,error,disabled", "pending,sent,executing,completed,failed",
@@ -48,20 +48,20 @@ GETS = [key for key in WHO if key.startswith("GET ")]
 
 
 @pytest.fixture(scope="module")
-async def canary(town: Town) -> Canary:
-    return await make_canary(town)
+async def marked(factory: CallerFactory) -> MarkedBusiness:
+    return await make_marked_business(factory)
 
 
 @pytest.fixture(scope="module")
-async def alices(town: Town, alice: Tenant) -> dict[str, Any]:
+async def alices(factory: CallerFactory, alice: Tenant) -> dict[str, Any]:
     """The ids of Alice's own things."""
-    own = await town.target(alice)
+    own = await factory.target(alice)
     return own.ids(at_the_agent=False) | {"service_location_id": alice.location_id}
 
 
 @pytest.fixture(scope="module")
-async def strangers(town: Town, alice: Tenant, charlie: Tenant) -> list[Caller]:
-    agent = (await town.target(alice)).device
+async def strangers(factory: CallerFactory, alice: Tenant, charlie: Tenant) -> list[Caller]:
+    agent = (await factory.target(alice)).device
     return [
         Caller("Alice's user", alice.user_token, "user"),
         Caller("Charlie's user", charlie.user_token, "user"),
@@ -69,19 +69,21 @@ async def strangers(town: Town, alice: Tenant, charlie: Tenant) -> list[Caller]:
     ]
 
 
-def values_of(name: str, canary: Canary, cursors: dict[str, list[Any]]) -> list[Any]:
+def values_of(name: str, marked: MarkedBusiness, cursors: dict[str, list[Any]]) -> list[Any]:
     """Return what a parameter is tried with; one that isn't known here fails."""
-    values = [canary.marker] if name in MARKED else []
-    values += [str(canary.ids[name])] if name in canary.ids else []
+    values = [marked.marker] if name in MARKED else []
+    values += [str(marked.ids[name])] if name in marked.ids else []
     values += cursors.get(name, []) + VALUES.get(name, [])
     assert values or name == "cursor", f"what shall {name} be tried with?"
     return values
 
 
-def queries_of(document: Document, key: str, canary: Canary, cursors: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
-    """Return the questions of a call: bare, with each parameter, and with all that narrow it to the canary."""
+def queries_of(
+    document: Document, key: str, marked: MarkedBusiness, cursors: dict[str, list[Any]]
+) -> Iterator[dict[str, Any]]:
+    """Return the queries of a call: bare, with each parameter, and with all that restrict it to the business."""
     parameters = parameters_of(calls_of(document)[key], "query")
-    every = {name: values_of(name, canary, cursors) for name in parameters}
+    every = {name: values_of(name, marked, cursors) for name in parameters}
     least = {name: every[name][0] for name, parameter in parameters.items() if parameter["required"]}
     yield least
     yield least | {name: every[name][0] for name in NARROWING if name in every}
@@ -98,10 +100,10 @@ def urls_of(document: Document, key: str, *owners: dict[str, Any]) -> Iterator[s
 
 
 async def cursors_of(
-    client: httpx.AsyncClient, url: str, least: dict[str, Any], canary: Canary
+    client: httpx.AsyncClient, url: str, least: dict[str, Any], marked: MarkedBusiness
 ) -> dict[str, list[Any]]:
-    """Return where the canary's own next page begins, by the parameter that says so."""
-    answer = await client.get(url, params=least | {"limit": 1}, headers=canary.tenant.headers)
+    """Return where the next page of the marked business begins, by the parameter that says so."""
+    answer = await client.get(url, params=least | {"limit": 1}, headers=marked.tenant.headers)
     page = answer.json() if answer.headers.get("content-type", "").startswith("application/json") else {}
     cursors = {"cursor": page.get("next_cursor"), "before": page.get("next_before")}
     return {name: [value] for name, value in cursors.items() if value is not None}
@@ -111,41 +113,41 @@ async def cursors_of(
 async def test_a_businesss_texts_and_ids_are_in_no_answer_to_another(
     document: Document,
     client: httpx.AsyncClient,
-    canary: Canary,
+    marked: MarkedBusiness,
     alices: dict[str, Any],
     strangers: list[Caller],
     key: str,
 ) -> None:
-    (own, *_) = urls_of(document, key, canary.ids)
-    (least, *_) = queries_of(document, key, canary, {})
-    cursors = await cursors_of(client, own, least, canary)
+    (own, *_) = urls_of(document, key, marked.ids)
+    (least, *_) = queries_of(document, key, marked, {})
+    cursors = await cursors_of(client, own, least, marked)
     if WHO[key] == "person" and key not in ONE_PAGE and "cursor" in parameters_of(calls_of(document)[key], "query"):
-        assert cursors, "the canary has no second page"
+        assert cursors, "the marked business has no second page"
     for caller in strangers:
         mine = alices | ({"agent_id": caller.at} if caller.at else {})
-        for url in urls_of(document, key, canary.ids, mine):
-            for query in queries_of(document, key, canary, cursors):
+        for url in urls_of(document, key, marked.ids, mine):
+            for query in queries_of(document, key, marked, cursors):
                 response = await client.get(url, params=query, headers=caller.headers)
                 assert response.status_code < 500, (caller.name, url, query, response.text)
-                assert canary.found_in(response.text) == [], (caller.name, url, query, response.text)
+                assert marked.found_in(response.text) == [], (caller.name, url, query, response.text)
 
 
 @pytest.mark.parametrize("key", [key for key in GETS if key not in WITHOUT_TEXT])
 async def test_to_its_owner_every_answer_shows_the_marker(
-    document: Document, client: httpx.AsyncClient, canary: Canary, town: Town, key: str
+    document: Document, client: httpx.AsyncClient, marked: MarkedBusiness, factory: CallerFactory, key: str
 ) -> None:
     """So that the test above can fail."""
-    tokens = {"person": canary.tenant.user_token, "agent": canary.device.token, "employee": town.employee.token}
+    tokens = {"person": marked.tenant.user_token, "agent": marked.device.token, "employee": factory.employee.token}
     headers = {"Authorization": f"Bearer {tokens[WHO[key]]}"}
-    (url,) = urls_of(document, key, canary.ids)
+    (url,) = urls_of(document, key, marked.ids)
     answers = []
-    for query in list(queries_of(document, key, canary, {}))[:2]:  # bare, where it may be on a later page, and narrowed
+    for query in list(queries_of(document, key, marked, {}))[:2]:  # bare, where it may be on a later page, and narrowed
         response = await client.get(url, params=query, headers=headers)
         assert response.status_code == 200, response.text
         answers.append(response.text)
-    assert any(canary.marker in answer for answer in answers)
+    assert any(marked.marker in answer for answer in answers)
 
 
-async def test_the_canary_has_ids_of_every_kind(canary: Canary) -> None:
-    assert len(canary.secrets) > 30
-    assert all(UUID(secret) for secret in canary.secrets if secret != canary.marker)
+async def test_the_marked_business_has_ids_of_every_kind(marked: MarkedBusiness) -> None:
+    assert len(marked.secrets) > 30
+    assert all(UUID(secret) for secret in marked.secrets if secret != marked.marker)
