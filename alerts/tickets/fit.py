@@ -115,5 +115,5 @@ async def of_businesses(connection: Connection) -> AsyncIterator[str]:
 
 async def of_waiting(connection: Connection) -> AsyncIterator[str]:
     """Yield the numbers of postponed tickets, by reason."""
-    for row in await connection.fetch(QUERIES["put_off"]):
+    for row in await connection.fetch(QUERIES["postpone"]):
         yield f"{row['tickets']} tickets are postponed ({row['reason']}), the newest because of: {row['said']}"

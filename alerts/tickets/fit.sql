@@ -32,7 +32,7 @@ WHERE EXISTS (SELECT FROM agent_devices d WHERE d.business_id = b.id AND NOT d.s
                     AND COALESCE((to_jsonb(l) ->> 'is_active')::boolean, true))
 ORDER BY b.business_name
 
--- put_off --
+-- postpone --
 -- Tickets that could not be opened, by reason.
 SELECT COALESCE(fault_reason, 'unknown') AS reason, count(*) AS tickets,
        (array_agg(left(last_error, 300) ORDER BY created_at DESC))[1] AS said

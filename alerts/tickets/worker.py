@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 200
 FIRST_DELAY, MAX_DELAY = timedelta(minutes=1), timedelta(hours=1)
 
-Outcome = Literal["opened", "reopened", "kept open", "closed", "kept", "put off", "left to another"]
+Outcome = Literal["opened", "reopened", "kept open", "closed", "kept", "postponed", "left to another"]
 
 
 async def work_tickets(
@@ -64,18 +64,18 @@ async def work_safely(connection: Connection, incident_id: UUID, now: datetime, 
         if connection.is_closed() or isinstance(fault, asyncpg.PostgresConnectionError):
             raise
         reason, note = explain(fault)
-        await put_off(connection, incident_id, reason, note, str(fault)[:2000] or repr(fault), now)
-    return "put off"
+        await postpone(connection, incident_id, reason, note, str(fault)[:2000] or repr(fault), now)
+    return "postponed"
 
 
-async def put_off(
+async def postpone(
     connection: Connection, incident_id: UUID, reason: Reason, note: str, fault: str, now: datetime
 ) -> None:
     """Store why there is no ticket yet and when it is tried again."""
     async with connection.transaction():
         row = await connection.fetchrow(
             *QUERIES.bind(
-                "put_off",
+                "postpone",
                 incident_id=incident_id,
                 now=now,
                 first_delay=FIRST_DELAY,

@@ -98,7 +98,7 @@ SET state = :state, was_touched = :is_touched, closed_at = :now::timestamptz, du
                        FROM service_requests r WHERE r.id = t.service_request_id)
 WHERE t.id = :incident_id
 
--- put_off --
+-- postpone --
 -- Postpone an incident that failed, by a delay that doubles from :first_delay up to :max_delay.
 UPDATE agent_alert_tickets
 SET attempts = attempts + 1, last_error = :fault, fault_reason = :reason,

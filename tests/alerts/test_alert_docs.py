@@ -31,7 +31,7 @@ def test_every_kind_of_condition_is_documented() -> None:
     assert len(kinds) == 11
 
 
-async def test_its_rule_tests_pass(database: str, tmp_path: Path) -> None:
+async def test_the_rule_tests_of_the_guide_pass(database: str, tmp_path: Path) -> None:
     file = tmp_path / "guide.toml"
     file.write_text("\n".join(re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)))
     connection = await asyncpg.connect(database)

@@ -130,7 +130,7 @@ async def test_a_note_of_an_acknowledgement_is_kept_and_hidden_from_customers(
     assert (seen["status"], seen["acknowledgement_note"], seen["metric"]) == ("acknowledged", None, "cpu_percent")
 
 
-async def test_one_alert_that_has_ended_does_not_keep_the_others(
+async def test_an_ended_alert_in_a_bulk_action_does_not_stop_the_others(
     client: httpx.AsyncClient, desk: Device, employee: Employee, make_alert: MakeAlert
 ) -> None:
     first, ended, last = await make_alert(desk), await make_alert(desk, 9, 8), await make_alert(desk)

@@ -34,7 +34,7 @@ def test_a_minutes_worth_may_come_at_once(clock: FakeClock) -> None:
     assert takes(Buckets(120, clock)) == 120
 
 
-def test_then_calls_come_back_one_by_one(clock: FakeClock) -> None:
+def test_used_up_calls_return_one_by_one(clock: FakeClock) -> None:
     buckets = Buckets(60, clock)
     takes(buckets)
     clock.now += 0.5

@@ -23,7 +23,7 @@ async def test_heavy_senders_come_after_light_senders() -> None:
     assert order == ["a1", "b1", "a2", "a1", "a1", "a1"]
 
 
-async def test_one_that_gives_up_does_not_hold_up_the_next() -> None:
+async def test_a_cancelled_waiter_does_not_delay_the_next_upload() -> None:
     turn, order = FairTurn(), list[str]()
     async with turn.of("a", "a1"):
         with pytest.raises(TimeoutError):

@@ -133,7 +133,7 @@ async def test_a_database_that_takes_no_writes_gets_no_requests(
         body = {"business_id": str(dora.business_id), "device_name": "x", "metrics_interval_seconds": 60}
         refused = await client.post("/api/agents/registration-tokens", json=body, headers=employee.headers)
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "database_unavailable")
-        assert "takes no writes" in refused.json()["error"]["message"]
+        assert "is read-only" in refused.json()["error"]["message"]
         assert (await client.get("/api/agents", headers=employee.headers)).status_code == 200
 
 

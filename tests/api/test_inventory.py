@@ -125,7 +125,7 @@ async def test_a_list_older_than_the_newest_changes_nothing(device: Device) -> N
     assert inventory["inventory_at"] == "2026-05-02T08:00:00Z"
 
 
-async def test_without_a_time_a_list_is_of_now(device: Device) -> None:
+async def test_a_list_without_a_time_is_of_now(device: Device) -> None:
     await listed(device, software("a"))
     (entry,) = (await answer(device))["software"]
     assert entry["first_seen"] == entry["last_seen"] == (await answer(device))["inventory_at"]

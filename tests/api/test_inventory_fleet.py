@@ -23,7 +23,7 @@ async def find(who: Tenant | Employee, client: httpx.AsyncClient, **query: Any) 
     return software
 
 
-async def test_where_in_the_fleet_a_software_is(
+async def test_software_is_found_on_the_devices_of_the_fleet(
     make_device: MakeDevice, client: httpx.AsyncClient, employee: Employee, alice: Tenant, bob: Tenant, charlie: Tenant
 ) -> None:
     name = f"Tool_{uuid4().hex}"

@@ -37,7 +37,7 @@ async def test_a_business_rests_for_what_its_last_turn_took_while_others_upload(
     assert loop.rests[2:] == [MAX_REST_SECONDS]
 
 
-async def test_nobody_rests_where_nobody_else_uploads() -> None:
+async def test_a_business_alone_does_not_pause_between_its_uploads() -> None:
     loop = Loop(others=False)
     for _ in range(3):
         await loop.work("a", 0.1)

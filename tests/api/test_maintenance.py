@@ -203,7 +203,7 @@ async def test_a_window_that_is_none_is_refused_by_its_path(
         assert [fault["path"] for fault in response.json()["error"]["details"]] == [path]
 
 
-async def test_nothing_begins_to_fire_where_a_window_is_running(
+async def test_no_alert_begins_during_a_maintenance_window(
     rules: Rules, client: httpx.AsyncClient, make_device: MakeDevice, alice: Tenant, bob: Tenant
 ) -> None:
     inside, beside, elsewhere = await make_device(alice), await make_device(alice), await make_device(bob)

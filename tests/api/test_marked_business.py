@@ -133,7 +133,7 @@ async def test_a_businesss_texts_and_ids_are_in_no_answer_to_another(
 
 
 @pytest.mark.parametrize("key", [key for key in GETS if key not in WITHOUT_TEXT])
-async def test_to_its_owner_every_answer_shows_the_marker(
+async def test_answers_to_the_owner_show_the_marker(
     document: Document, client: httpx.AsyncClient, marked: MarkedBusiness, factory: CallerFactory, key: str
 ) -> None:
     """So that the test above can fail."""

@@ -46,7 +46,7 @@ async def test_no_token_of_people_or_agents_opens_it(
         assert (await client.get("/metrics", headers=headers)).status_code == 403
 
 
-async def test_without_a_token_set_nobody_gets_in(settings: Settings) -> None:
+async def test_metrics_are_refused_while_no_token_is_set(settings: Settings) -> None:
     async with started(settings, metrics_token=Settings.model_fields["metrics_token"].default) as (client, _):
         for header in ("Bearer ", "Bearer x"):
             assert (await client.get("/metrics", headers={"Authorization": header})).status_code == 403
@@ -104,7 +104,7 @@ async def test_no_tenant_and_no_device_is_in_it(client: httpx.AsyncClient, facto
     assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-", text)
 
 
-async def test_while_the_database_is_away_the_process_still_answers(database: str, settings: Settings) -> None:
+async def test_metrics_are_answered_without_the_database(database: str, settings: Settings) -> None:
     async with DatabaseProxy(database) as proxy, started(settings, database_url=proxy.url) as (client, _):
         await proxy.cut()
         metrics = await scrape(client)

@@ -7,7 +7,7 @@ from api.routes.history import find_places, place_values
 
 
 @given(size=st.integers(0, 12), measured=st.sets(st.integers(0, 11)))
-def test_each_value_is_at_its_time(size: int, measured: set[int]) -> None:
+def test_values_are_placed_at_their_times(size: int, measured: set[int]) -> None:
     times = tuple(10 * place for place in range(size))
     there = tuple(10 * place for place in sorted(measured) if place < size)
     values = [f"value at {time}" for time in there]

@@ -142,7 +142,7 @@ async def test_a_sweep_reads_only_what_is_due(alone: asyncpg.Connection, alice: 
     assert max(scan["Actual Rows"] for scan in scans) == 7
 
 
-async def test_nothing_due_is_nothing_read(alone: asyncpg.Connection, alice: Tenant) -> None:
+async def test_a_sweep_without_due_devices_reads_no_rows(alone: asyncpg.Connection, alice: Tenant) -> None:
     now = utc_now()
     await add(alone, alice, 3000, now)
     await alone.execute("ANALYZE agent_devices")
@@ -157,7 +157,7 @@ async def test_nothing_due_is_nothing_read(alone: asyncpg.Connection, alice: Ten
 # When it is our own silence
 
 
-async def test_when_nobody_is_heard_nobody_is_called_silent(
+async def test_no_device_is_silent_while_no_upload_arrives_at_all(
     alone: asyncpg.Connection, alice: Tenant, bob: Tenant
 ) -> None:
     start = utc_now()

@@ -72,7 +72,7 @@ async def test_a_noisy_agent_waits_and_its_neighbour_at_the_same_address_doesnt(
         assert (await call(neighbour)).status_code == 200
 
 
-async def test_all_calls_of_an_agent_count_together(settings: Settings, device: Device) -> None:
+async def test_calls_of_an_agent_on_all_routes_share_one_limit(settings: Settings, device: Device) -> None:
     async with limited(settings, agent=3) as client:
         device.client = client
         for call in (upload, beat, poll):

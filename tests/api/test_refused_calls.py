@@ -132,7 +132,7 @@ def test_memory_is_bounded_between_two_writes() -> None:
     assert len(calls._waiting) == MAX_WAITING
 
 
-async def test_nothing_is_written_where_the_operator_wants_none(pool: asyncpg.Pool) -> None:
+async def test_refused_calls_are_not_written_with_the_limit_0(pool: asyncpg.Pool) -> None:
     clock = Clock()
     calls = RefusedCalls(0, clock)
     flood(calls, "off", 5, "192.0.2.1")

@@ -48,7 +48,7 @@ def test_a_head_is_found_again_with_another_length(heads: UploadHeads) -> None:
         b"",
     ],
 )
-def test_what_is_not_one_whole_upload_with_this_head_is_parsed(heads: UploadHeads, data: bytes) -> None:
+def test_bytes_that_are_not_one_whole_upload_with_a_kept_head_are_parsed(heads: UploadHeads, data: bytes) -> None:
     head, _ = heads.split(data)
     assert head is None
 

@@ -63,7 +63,7 @@ def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         downgrade(url)
 
 
-def test_its_statements_and_its_schema_are_the_same_before_after_and_after_a_downgrade(platform: str) -> None:
+def test_statements_and_schema_of_the_platform_are_unchanged_by_upgrade_and_downgrade(platform: str) -> None:
     tables = relations(platform)
     statements, schema, dump = run_statements(platform), catalog(platform), pg_dump(platform, tables)
     assert [answer for answer in statements if "Violation" in answer[0]] == [

@@ -166,7 +166,7 @@ def test_upgrading_twice_does_nothing(empty: str) -> None:
     assert ask(empty, f"SELECT * FROM {VERSION_TABLE}") == [(head(),)]
 
 
-def test_where_the_platform_has_one_table_only_that_one_stays(empty: str) -> None:
+def test_a_downgrade_keeps_the_only_table_that_the_platform_has(empty: str) -> None:
     downgrade(empty)
     run(empty, "CREATE TABLE employees (id uuid PRIMARY KEY, badge integer NOT NULL)")
     upgrade(empty)

@@ -123,7 +123,7 @@ async def test_upload_chart_alert_and_ticket_run_as_the_application(
             "opens. Its owner runs CREATE SEQUENCE and grants USAGE."
         ]
         await desk.rule()
-        assert await desk.breach(device, desk.begin) == {"put off": 1}
+        assert await desk.breach(device, desk.begin) == {"postponed": 1}
         assert (await desk.incidents())[0]["fault_reason"] == "number"
         with psycopg.connect(urls.portal, autocommit=True) as portal:  # the platform makes it with its next ticket
             portal.execute(f"CREATE SEQUENCE service_request_number_seq_{desk.begin.year}")

@@ -97,7 +97,7 @@ def test_every_level_reads_the_same_after_the_upgrade_and_after_the_downgrade(at
     assert ask(at_before, f"SELECT count(*) FROM {behind(at_before)} WHERE cpu_percent_min IS NULL") == [(0,)]
 
 
-def test_what_was_in_the_columnstore_is_there_again(at_before: str) -> None:
+def test_chunks_of_the_columnstore_are_compressed_again_after_the_upgrade(at_before: str) -> None:
     upgrade(at_before, AFTER)
     old = (
         "SELECT bool_and(is_compressed), count(*) FROM timescaledb_information.chunks "

@@ -110,7 +110,7 @@ def test_counts_of_a_version_with_other_bounds_are_left(tmp_path: Path) -> None:
     slot.release()
 
 
-def test_to_drain_is_said_to_all(place: Place) -> None:
+def test_a_drain_reaches_all_processes(place: Place) -> None:
     one, two = place.process(), place.process()
     assert not two.draining
     place.siblings.drain()

@@ -102,7 +102,7 @@ async def test_a_block_that_comes_twice_is_all_duplicates(
     assert stored[now - 200 * MINUTE] == 1
 
 
-async def test_of_a_sample_in_two_blocks_of_a_group_the_one_that_came_first_counts(
+async def test_a_sample_in_two_blocks_of_a_group_is_stored_as_it_came_first(
     writer: Writer, device: Device, pool: asyncpg.Pool, now: datetime
 ) -> None:
     first, second = packed(device, now, minutes(now, 100)), packed(device, now, minutes(now, 150, 50, cpu_percent=2))

@@ -84,7 +84,7 @@ def test_samples_in_any_order_are_stored_as_those_in_the_order_of_their_times(
     assert packed(shuffled).block
 
 
-def test_of_two_samples_of_one_time_the_first_counts_and_unknown_fields_stay_with_theirs() -> None:
+def test_two_samples_of_one_time_store_the_first_with_its_unknown_fields() -> None:
     later, first, second = (Sample(NOW + n * MINUTE, cpu_percent=value) for n, value in ((1, 1), (0, 2), (0, 3)))
     unsorted = Decoded(3, [later, first, second], [b"1", b"2", b"3"], [])
     made = Upload(uuid4(), "", NOW, unsorted)

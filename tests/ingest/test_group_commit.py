@@ -328,7 +328,7 @@ async def test_an_upload_that_has_been_decoded_waits_for_room_and_for_the_share_
     await commits.close()
 
 
-async def test_one_that_waits_for_room_is_refused_when_this_closes() -> None:
+async def test_an_upload_that_waits_for_room_is_refused_when_the_server_closes() -> None:
     database = Database()
     commits = GroupCommit(database.write, 10)
     commits.start()

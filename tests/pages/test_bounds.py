@@ -69,7 +69,7 @@ def test_the_types_of_the_api_are_those_of_the_server() -> None:
     assert subprocess.run(command, check=False, cwd=WEB.parent).returncode == 0, "run `python web/make_types.py`"
 
 
-def test_both_languages_fill_the_same_places() -> None:
+def test_texts_of_both_languages_have_the_same_placeholders() -> None:
     places = {}
     for name in ("en", "es"):
         lines = (WEB / f"src/texts/{name}.ts").read_text()

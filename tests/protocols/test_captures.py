@@ -46,7 +46,7 @@ def test_a_real_clients_requests_become_the_expected_rows(client: str) -> None:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_nothing_of_a_real_clients_requests_is_refused(client: str) -> None:
+def test_requests_of_real_clients_are_not_refused(client: str) -> None:
     for capture in captures_of(client):
         reading = capture.read()
         assert (reading.refused, reading.unparsed) == (0, 0), capture.name

@@ -85,7 +85,7 @@ def since(times: Times, relation: str, age: timedelta) -> list[datetime]:
 
 
 @pytest.mark.parametrize("columnstore", [False, True], ids=["rowstore", "columnstore"])
-async def test_one_keeps_longer_one_shorter_and_the_third_stays_as_it_was(
+async def test_businesses_with_a_longer_a_shorter_and_the_usual_retention_keep_their_rows(
     server: Server, connection: asyncpg.Connection, columnstore: bool
 ) -> None:
     longer, ada = await make_device(server, connection, "Ada")
@@ -252,7 +252,7 @@ ages = st.integers(1, 4000)
 
 
 @given(own=st.fixed_dictionaries({"raw": ages, "5m": ages, "1h": ages, "1d": ages}), longest=ages)
-def test_nothing_younger_than_its_age_goes_nor_what_a_refresh_still_needs(own: dict[str, int], longest: int) -> None:
+def test_rows_younger_than_their_age_and_rows_that_a_refresh_needs_are_kept(own: dict[str, int], longest: int) -> None:
     business, other, now = uuid4(), uuid4(), datetime(2027, 5, 1, 13, tzinfo=UTC)
     keep = {name: days * DAY for name, days in own.items()}
     values = replace(DEFAULTS, undeleted={business: keep, other: {"raw": longest * DAY}})

@@ -144,7 +144,7 @@ def test_a_level_may_be_complete_for_longer_than_planned_but_not_for_less() -> N
     assert not still_holds(device, {**device, "late_from": NOW})
 
 
-def test_what_was_charted_long_ago_is_forgotten() -> None:
+def test_the_device_charted_longest_ago_is_forgotten() -> None:
     memory, tenant = ChartMemory(), uuid4()
     device: Any = {}
     keys = [(tenant, uuid4()) for _ in range(MOST + 2)]

@@ -32,7 +32,7 @@ def stood(value: float) -> float:
 @example(counter=[None])
 @example(counter=[5.0, -4.0, 4.0, None, 1.0])
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-async def test_all_four_add_up_to_the_same(pool: asyncpg.Pool, counter: list[float | None]) -> None:
+async def test_four_computations_of_counter_growth_agree(pool: asyncpg.Pool, counter: list[float | None]) -> None:
     row = await pool.fetchrow(ADDED_UP, counter)
     assert row
     known = [value for value in counter if value is not None]

@@ -201,7 +201,7 @@ async def test_coverage_counts_by_the_devices_own_interval(make_device: MakeDevi
     assert answer["expected_interval_seconds"] == 60
 
 
-async def test_without_a_question_it_is_the_last_day_of_all_metrics(device: Device) -> None:
+async def test_a_history_without_parameters_has_the_last_day_of_all_metrics(device: Device) -> None:
     await device.accepted(sample(MINUTE, cpu_percent=5, network_tx_bytes=1))
     answer = await device.history()
     assert answer["metrics"][-1]["cpu_percent"] == 5

@@ -141,7 +141,7 @@ async def served_by_way_of(url: str, settings: Settings, make_device: MakeDevice
             yield device
 
 
-async def test_while_the_database_is_away_nothing_is_acknowledged_and_then_all_is_well(
+async def test_uploads_are_not_acknowledged_without_the_database_and_succeed_after_it_returns(
     proxy: DatabaseProxy, cut_off: Device, pool: asyncpg.Pool
 ) -> None:
     client = cut_off.client

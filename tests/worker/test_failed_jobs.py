@@ -106,7 +106,7 @@ async def test_a_job_that_is_marked_failed_is_run_while_its_next_run_is_far_ahea
     assert abs(await next_start(connection, job) - (utc_now() + job.every)) < MINUTE  # the scheduler tries it itself
 
 
-async def test_it_is_run_once_in_its_interval_however_many_workers_there_are(
+async def test_a_delayed_job_runs_once_in_its_interval_whatever_the_number_of_workers(
     own_database: str, connection: asyncpg.Connection, admin: asyncpg.Connection
 ) -> None:
     job, now = await find_job(connection, REFRESH_5M), utc_now()
@@ -182,7 +182,7 @@ async def test_a_job_that_fails_here_too_is_noted_and_the_others_are_run(
     assert not await connection.fetchval("SELECT count(*) FROM agent_isolated_faults WHERE task = $1", TASK)
 
 
-async def test_what_the_worker_runs_is_said_and_counted(
+async def test_jobs_that_the_worker_runs_are_logged_and_counted(
     connection: asyncpg.Connection, admin: asyncpg.Connection
 ) -> None:
     job, now = await find_job(connection, REFRESH_5M), utc_now()

@@ -175,7 +175,7 @@ async def test_a_webhook_that_fails_is_sent_again_later_and_later(
     assert await evaluator.connection.fetchval(query, device.agent_id) == "active"
 
 
-async def test_nobody_at_the_address_is_a_failure_that_is_written_down(
+async def test_a_failed_connection_of_a_webhook_is_recorded(
     evaluator: Evaluator, device: Device, senders: dict[str, Channel]
 ) -> None:
     now = await alerted(evaluator, device, "http://127.0.0.1:9/nobody")
@@ -206,7 +206,7 @@ async def test_two_workers_send_each_message_once(
     assert len(hook.received) == 1
 
 
-async def test_while_it_is_quiet_only_critical_alerts_are_sent(
+async def test_only_critical_alerts_are_sent_during_quiet_hours(
     evaluator: Evaluator, device: Device, hook: Hook, senders: dict[str, Channel]
 ) -> None:
     now = await alerted(evaluator, device, hook.url)

@@ -59,7 +59,7 @@ async def test_only_devices_beyond_the_limit_remain(
         (BASELINE, [("a condition without a limit, for example a baseline", "all devices remain")]),
     ],
 )
-async def test_each_kind_of_limit_is_in_words(
+async def test_limits_of_each_kind_are_described_in_words(
     connection: asyncpg.Connection, dora: Tenant, rules: Rules, condition: dict[str, Any], limits: list[tuple[str, str]]
 ) -> None:
     screen = await explain_screen(connection, await stored(connection, rules, dora, condition), utc_now())

@@ -92,7 +92,7 @@ async def test_a_rule_keeps_firing_for_a_while(scenario: Scenario) -> None:
     assert when(transitions, "inactive", scenario) - when(transitions, "recovering", scenario) == 20
 
 
-async def test_all_of_several(scenario: Scenario) -> None:
+async def test_a_rule_with_all_fires_only_when_both_conditions_hold(scenario: Scenario) -> None:
     rule = {"all": [simple(), {"metric": "memory_percent", "operator": ">", "threshold": 80, "duration_minutes": 10}]}
     samples = await scenario.measure("cpu_percent", "95x11")
     assert path_of(await scenario.transitions(rule, samples)) == ""
@@ -101,7 +101,7 @@ async def test_all_of_several(scenario: Scenario) -> None:
     assert path_of(await scenario.transitions(rule, samples)) == "pending=>firing"
 
 
-async def test_any_of_several(scenario: Scenario) -> None:
+async def test_a_rule_with_any_fires_when_one_condition_holds(scenario: Scenario) -> None:
     rule = {"any": [simple(), {"metric": "disk_percent", "operator": ">", "threshold": 90}]}
     assert await scenario.path(rule, "95x5") == "pending=>firing"
 

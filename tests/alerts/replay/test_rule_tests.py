@@ -102,7 +102,7 @@ def test_the_command_ends_with_1_when_a_test_fails(database: str, tmp_path: Path
     assert "- 15m firing" in ended.stdout
 
 
-def test_without_a_database_it_brings_its_own(tmp_path: Path) -> None:
+def test_rule_tests_without_a_database_start_an_embedded_one(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cli", "alerts", "test", str(EXAMPLE)]
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     ended = subprocess.run(

@@ -189,7 +189,7 @@ async def test_a_rule_that_was_switched_off_in_the_table_ends_its_alerts_at_the_
     assert await evaluator.alerts(device) == ["auto_resolved", "active"]
 
 
-async def test_its_tickets_close_and_whoever_was_told_is_told_so(
+async def test_a_rule_deleted_in_the_table_closes_its_tickets_and_sends_resolved_messages(
     database: str, employee: Employee, dora: Tenant
 ) -> None:
     async with open_desk(database, employee.employee_id, dora.business_id) as desk:

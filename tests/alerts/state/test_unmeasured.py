@@ -68,7 +68,7 @@ async def test_an_unmeasured_instance_ends_its_alert_and_closes_its_ticket(desk:
     assert len(await desk.alerts()) == 1
 
 
-async def test_zero_keeps_it_open(desk: Desk) -> None:
+async def test_an_alert_on_a_missing_metric_stays_open_with_zero_unmeasured_days(desk: Desk) -> None:
     device = await full_disk(desk)
     await measure(desk, device, desk.begin + 5 * MINUTE, desk.begin + 26 * HOUR, None)
     await passes(desk, range(1, 26), timedelta(0))

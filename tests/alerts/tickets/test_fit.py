@@ -66,7 +66,7 @@ async def test_a_fault_keeps_the_alert_says_why_everywhere_and_heals_by_itself(
     columns = columns_of(database)
     await desk.rule()
     with changed_platform(database, change.format_map(columns) if "{" in change else change, back.format_map(columns)):
-        assert await desk.breach(device, desk.begin) == {"put off": 1}
+        assert await desk.breach(device, desk.begin) == {"postponed": 1}
         misfits = "\n".join(await find_misfits(desk.connection, "", desk.begin))
         assert said in misfits
         answer = await client.get(f"/api/agents/{device.agent_id}/alerts", headers=employee.headers)
@@ -89,7 +89,7 @@ async def test_a_look_up_that_is_not_active_is_not_used(desk: Desk, device: Devi
     await desk.rule()
     await desk.connection.execute(f"UPDATE {table} SET is_active = false")
     try:
-        assert await desk.breach(device, desk.begin) == {"put off": 1}
+        assert await desk.breach(device, desk.begin) == {"postponed": 1}
         note = "The ticket system's priority 'Critical' is not active."
         assert (await desk.alerts())[0]["ticket_note"] == note
         assert f"{note} Alerts of severity critical open no ticket." in await find_misfits(
@@ -108,7 +108,7 @@ async def test_a_platform_that_fits_has_no_misfits(desk: Desk) -> None:
 async def test_metrics_count_what_is_put_off_by_reason(desk: Desk, device: Device) -> None:
     await desk.connection.execute("DELETE FROM service_locations WHERE business_id = $1", desk.business_id)
     await desk.rule()
-    assert await desk.breach(device, desk.begin) == {"put off": 1}
+    assert await desk.breach(device, desk.begin) == {"postponed": 1}
     fleet = await read_fleet(desk.connection, desk.begin)
     [counted] = [metric for metric in fleet_metrics(fleet) if metric.name == "rts_tickets_put_off"]
     assert {sample.labels["reason"]: sample.value for sample in counted.samples}["no_location"] >= 1

@@ -201,7 +201,7 @@ async def test_workers_beside_an_evaluation_neither_double_nor_deadlock(
             await world.check()
         working = False
         await asyncio.gather(*workers)
-        assert done["put off"] == 0
+        assert done["postponed"] == 0
         assert min(done["opened"], done["closed"]) > 0
         await work_tickets(desk.connection, world.now + timedelta(hours=1))
         assert await desk.connection.fetchval(WITHOUT_TICKET, world.devices) == 0

@@ -131,7 +131,7 @@ async def test_a_column_that_we_cant_know_is_named_in_the_fault(desk: Desk) -> N
     await desk.connection.execute("UPDATE service_requests SET source = 'portal'")
     await desk.connection.execute("ALTER TABLE service_requests ALTER source DROP DEFAULT")
     await desk.measure(await desk.devices(1), desk.begin, 95)
-    assert await desk.turn(desk.begin) == {"put off": 1}
+    assert await desk.turn(desk.begin) == {"postponed": 1}
     assert "source" in (await desk.incidents())[0]["last_error"]
     await desk.connection.execute("ALTER TABLE service_requests ALTER source SET DEFAULT 'portal'")
     assert await work_tickets(desk.connection, desk.begin + MINUTE) == {"opened": 1}

@@ -86,7 +86,7 @@ async def test_a_client_that_the_settings_name_has_the_tickets_once_it_is_there(
     await desk.rule()
     await desk.measure([device.agent_id], desk.begin, 95)
     await evaluate(desk.connection, desk.begin)
-    assert await work_tickets(desk.connection, desk.begin, client=named) == {"put off": 1}
+    assert await work_tickets(desk.connection, desk.begin, client=named) == {"postponed": 1}
     [alert], [incident] = await desk.alerts(), await desk.incidents()
     assert named in alert["ticket_note"]
     assert incident["fault_reason"] == "no_client"
@@ -102,7 +102,7 @@ async def test_without_a_location_the_alert_says_so_and_the_ticket_follows(desk:
     row = await desk.connection.fetchrow(f"DELETE FROM {table} WHERE business_id = $1 RETURNING *", desk.business_id)
     assert row is not None
     await desk.rule()
-    assert await desk.breach(device, desk.begin) == {"put off": 1}
+    assert await desk.breach(device, desk.begin) == {"postponed": 1}
     [alert], [incident] = await desk.alerts(), await desk.incidents()
     assert (alert["status"], alert["service_request_created"]) == ("active", None)
     assert "no location" in alert["ticket_note"]

@@ -96,7 +96,9 @@ async def test_after_a_day_it_is_a_new_one(desk: Desk, device: Device) -> None:
     assert await desk.statuses() == ["Completed", "Pending"]
 
 
-async def test_one_that_a_person_closed_is_reopened_with_a_note_and_then_is_theirs(desk: Desk, device: Device) -> None:
+async def test_a_ticket_that_a_person_closed_is_reopened_with_a_note_and_then_left_to_them(
+    desk: Desk, device: Device
+) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     await desk.person_sets("Completed")
@@ -108,7 +110,9 @@ async def test_one_that_a_person_closed_is_reopened_with_a_note_and_then_is_thei
     assert await desk.statuses() == ["Pending"]
 
 
-async def test_one_that_a_person_works_on_stays_as_it_is_when_it_fires_again(desk: Desk, device: Device) -> None:
+async def test_a_ticket_that_a_person_works_on_is_unchanged_when_the_alert_fires_again(
+    desk: Desk, device: Device
+) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     await desk.person_sets("In Progress")
@@ -161,13 +165,13 @@ async def test_a_table_that_refuses_keeps_the_alert_and_is_tried_again_ever_more
     other = await make_device(tenant, "mail-1")
     with changed_platform(database, change, "ALTER TABLE service_requests DROP CONSTRAINT refused"):
         await desk.measure([other.agent_id], desk.begin, 95)
-        assert await desk.breach(device, desk.begin) == {"put off": 1, "opened": 1}
+        assert await desk.breach(device, desk.begin) == {"postponed": 1, "opened": 1}
         now, delays = desk.begin, []
         for _ in range(9):
             [incident] = [one for one in await desk.incidents() if one["agent_device_id"] == device.agent_id]
             delays.append((incident["due_at"] - now) / MINUTE)
             now = incident["due_at"]
-            assert await work_tickets(desk.connection, now) == {"put off": 1}
+            assert await work_tickets(desk.connection, now) == {"postponed": 1}
         assert delays == [1, 2, 4, 8, 16, 32, 60, 60, 60]
         refused = next(alert for alert in await desk.alerts() if alert["agent_device_id"] == device.agent_id)
         assert (refused["status"], "refused the ticket" in refused["ticket_note"]) == ("active", True)
@@ -182,7 +186,7 @@ async def test_an_unknown_level_is_named(desk: Desk, device: Device, database: s
     rename = f"UPDATE priority_levels SET {column} = '{{}}' WHERE {column} = '{{}}'"
     await desk.rule()
     with changed_platform(database, rename.format("Top", "Critical"), rename.format("Critical", "Top")):
-        assert await desk.breach(device, desk.begin) == {"put off": 1}
+        assert await desk.breach(device, desk.begin) == {"postponed": 1}
         assert (await desk.alerts())[0]["ticket_note"] == "The ticket system has no priority 'Critical'."
     assert await work_tickets(desk.connection, desk.begin + MINUTE) == {"opened": 1}
 
@@ -195,7 +199,7 @@ async def test_a_ticket_that_a_person_has_locked_is_tried_later(desk: Desk, devi
     transaction = person.transaction()
     await transaction.start()
     await person.execute("SELECT FROM service_requests FOR UPDATE")
-    assert await desk.recovery(device, desk.begin + 10 * MINUTE) == {"put off": 1}
+    assert await desk.recovery(device, desk.begin + 10 * MINUTE) == {"postponed": 1}
     await transaction.rollback()
     await person.close()
     assert await work_tickets(desk.connection, desk.begin + 20 * MINUTE) == {"closed": 1}
