@@ -189,7 +189,7 @@ def make_limits(settings: Settings) -> CallLimits:
 
 
 async def wait_for_pool(settings: Settings, *, patient: bool) -> asyncpg.Pool:
-    """Open the API's pool on a server and schema that fit; tries for half a minute while the database is away.
+    """Open the API's pool on a server and schema that fit; tries for half a minute while the database is unavailable.
 
     `patient`: tries again after every error, without end. A process that replaces a dead one does so: its siblings
     serve, and giving up would end them too.

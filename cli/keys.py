@@ -72,4 +72,4 @@ def ring_named(name: str) -> Ring:
     for ring in RINGS:
         if ring == name:
             return ring
-    raise typer.BadParameter(f"there is no key set {name!r}: it is agent or platform", param_hint="--ring")
+    raise typer.BadParameter(f"there is no key ring {name!r}: it is agent or platform", param_hint="--ring")

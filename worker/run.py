@@ -30,7 +30,7 @@ MIN_AT_ONCE = 3  # connections for tasks at the same time, on any server
 
 
 async def run_worker(settings: Settings, stop: asyncio.Event, clock: Clock = utc_now) -> None:
-    """Work until `stop` is set; while the database is away, try again at each pass."""
+    """Work until `stop` is set; while the database is unavailable, try again at each pass."""
     tasks = make_tasks(settings)
     pool = asyncpg.create_pool(
         settings.database_url, min_size=0, max_size=len(tasks) + 1, timeout=10, max_inactive_connection_lifetime=60,

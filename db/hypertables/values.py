@@ -145,7 +145,7 @@ class CurrentValues:
                 await self._task
 
     async def read(self) -> None:
-        """Read the values now; while the database is away those read last stay."""
+        """Read the values now; while the database is unavailable those read last stay."""
         try:
             self.now = await read_values(self._pool)
         except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:

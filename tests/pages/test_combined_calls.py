@@ -88,7 +88,7 @@ async def test_charts_stand_without_their_marks(tab: Tab, make_device: MakeDevic
 
     await page.route("**/annotations?*", refuse)
     await tab.open(f"/dashboard/agents/{device.agent_id}")
-    quiet = page.get_by_role("status").filter(has_text="reasons of gaps can't be read now")
+    quiet = page.get_by_role("status").filter(has_text="reasons of gaps cannot be loaded at the moment")
     await expect(quiet).to_be_visible()
     await expect(page.locator(".chart canvas").first).to_be_visible()
     await expect(page.get_by_role("alert")).to_have_count(0)

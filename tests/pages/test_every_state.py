@@ -165,7 +165,7 @@ async def test_a_device_in_its_states(tab: Tab, make_device: MakeDevice) -> None
     page = await tab.open(path)
 
     async def shows_an_error(page: Page) -> None:
-        await expect(page.locator(".charts").get_by_role("alert")).to_contain_text("The database is away")
+        await expect(page.locator(".charts").get_by_role("alert")).to_contain_text("The database is unavailable")
         await expect(page.get_by_role("heading", name="in-all-states", level=1)).to_be_visible()
 
     await look(page, "error", shows_an_error)

@@ -125,7 +125,7 @@ async def test_a_server_that_allows_no_other_site_is_not_framed(
     page = await tab.open(f"/dashboard/agents/{device.agent_id}")
     await page.get_by_role("button", name="Share").click()
     await page.get_by_role("button", name="Embed a chart…").click()
-    await expect(page.get_by_role("dialog")).to_contain_text("This server allows no other pages to embed charts.")
+    await expect(page.get_by_role("dialog")).to_contain_text("This server does not allow other pages to embed charts.")
     await framed(tab, portal, f"{tab.site}/embed/agents/{device.agent_id}/chart?m=cpu")
     await expect(page.frame_locator("iframe").get_by_text("embedded-3")).to_have_count(0)
     assert any("frame-ancestors" in fault for fault in tab.faults)
