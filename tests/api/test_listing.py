@@ -151,7 +151,7 @@ async def test_a_search_finds_text_in_name_or_hostname_in_any_case(
     make_device: MakeDevice, client: httpx.AsyncClient, dora: Tenant, pool: asyncpg.Pool
 ) -> None:
     for name, hostname in (
-        ("Front-Desk", "pc-17"), ("back office", "Desk.example"), ("100% CPU", "a_b"), ("100 x", "axb"),
+        ("Front-ServiceDesk", "pc-17"), ("back office", "ServiceDesk.example"), ("100% CPU", "a_b"), ("100 x", "axb"),
         ("back\\slash", None), ("Ünal", None),
     ):  # fmt: skip
         device = await make_device(dora, name=name)
@@ -160,9 +160,9 @@ async def test_a_search_finds_text_in_name_or_hostname_in_any_case(
     async def found(search: str) -> list[str]:
         return sorted(agent["device_name"] for agent in await listed(client, dora.headers, search=search))
 
-    assert await found("desk") == ["Front-Desk", "back office"]
-    assert await found("PC-17") == ["Front-Desk"]
-    assert await found("17") == ["Front-Desk"]
+    assert await found("desk") == ["Front-ServiceDesk", "back office"]
+    assert await found("PC-17") == ["Front-ServiceDesk"]
+    assert await found("17") == ["Front-ServiceDesk"]
     assert await found("0%") == ["100% CPU"]
     assert await found("a_b") == ["100% CPU"]
     assert await found("k\\s") == ["back\\slash"]

@@ -14,8 +14,8 @@ from core.database_urls import with_schema
 from core.settings import Settings
 from db.migrations.foreign import ForeignTablesError, own_relations
 from db.migrations.run import downgrade, head, upgrade
-from tests.alerts.desk import open_desk
 from tests.alerts.scenarios import MINUTE
+from tests.alerts.service_desk import open_service_desk
 from tests.databases import fresh_database
 from tests.db.scheduler import stop_scheduler
 from tests.db.test_migrations import ask
@@ -88,7 +88,7 @@ async def test_upload_chart_alert_and_ticket_work_from_a_schema_of_our_own(
     employee = await make_employee(services.pool, tokens)
     tenant = await make_tenant(services.pool, tokens, "Tenant of the schema")
     device = await register_device(client, employee, tenant, "pc", 300)
-    async with open_desk(settings.database_url, employee.employee_id, tenant.business_id) as desk:
+    async with open_service_desk(settings.database_url, employee.employee_id, tenant.business_id) as desk:
         await desk.rule()
         assert await desk.breach(device, desk.begin) == {"opened": 1}
         [ticket] = await desk.tickets()

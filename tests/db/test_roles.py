@@ -24,8 +24,8 @@ from db.roles import apply_roles, compose_roles
 from devices.audit_chain import find_breaks, forget_trail, seal_trail
 from rollups.failed_jobs import run_delayed
 from rollups.refresh import list_jobs
-from tests.alerts.desk import open_desk
 from tests.alerts.scenarios import MINUTE
+from tests.alerts.service_desk import open_service_desk
 from tests.databases import REAL_SERVER, as_admin, fresh_database
 from tests.devices import register_device
 from tests.people import Employee, Tenant
@@ -117,7 +117,7 @@ async def test_upload_chart_alert_and_ticket_run_as_the_application(
         for year in years:
             portal.execute(f"DROP SEQUENCE IF EXISTS service_request_number_seq_{year}".encode())
         portal.execute("CREATE SEQUENCE service_request_number_seq_1999")
-    async with open_desk(settings.database_url, employee.employee_id, tenant.business_id) as desk:
+    async with open_service_desk(settings.database_url, employee.employee_id, tenant.business_id) as desk:
         assert await find_misfits(desk.connection, "", now) == [
             f"The sequence service_request_number_seq_{now.year} is missing, and this role may not make it: no ticket "
             "opens. Its owner runs CREATE SEQUENCE and grants USAGE."

@@ -9,9 +9,9 @@ import pytest
 
 from alerts.state.evaluate import evaluate
 from core.clock import utc_now
-from tests.alerts.desk import Desk, open_desk
 from tests.alerts.notify.test_notifications import device
 from tests.alerts.scenarios import MINUTE, simple
+from tests.alerts.service_desk import ServiceDesk, open_service_desk
 from tests.alerts.state.test_evaluate import Evaluator, busy, connection, evaluator
 from tests.devices import Device, sample
 from tests.people import Employee, Tenant
@@ -192,11 +192,11 @@ async def test_a_rule_that_was_switched_off_in_the_table_ends_its_alerts_at_the_
 async def test_a_rule_deleted_in_the_table_closes_its_tickets_and_sends_resolved_messages(
     database: str, employee: Employee, dora: Tenant
 ) -> None:
-    async with open_desk(database, employee.employee_id, dora.business_id) as desk:
+    async with open_service_desk(database, employee.employee_id, dora.business_id) as desk:
         await end_in_the_table(desk)
 
 
-async def end_in_the_table(desk: Desk) -> None:
+async def end_in_the_table(desk: ServiceDesk) -> None:
     rule = await desk.rule()
     recipients = "UPDATE agent_alerts SET notification_recipients = '[\"noc@msp.example\"]' WHERE id = $1"
     await desk.connection.execute(recipients, rule)

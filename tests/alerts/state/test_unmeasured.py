@@ -9,8 +9,8 @@ import pytest
 from alerts.state.evaluate import evaluate
 from alerts.tickets.worker import work_tickets
 from core.settings import Settings
-from tests.alerts.desk import Desk, open_desk
 from tests.alerts.scenarios import MINUTE
+from tests.alerts.service_desk import ServiceDesk, open_service_desk
 from tests.people import Employee, Tenant
 
 HOUR = timedelta(hours=1)
@@ -23,17 +23,17 @@ FULL = {"metric": "disk_percent", "operator": ">", "threshold": 95, "duration_mi
 
 
 @pytest.fixture
-async def desk(settings: Settings, employee: Employee, dora: Tenant) -> AsyncIterator[Desk]:
-    async with open_desk(settings.database_url, employee.employee_id, dora.business_id) as desk:
+async def desk(settings: Settings, employee: Employee, dora: Tenant) -> AsyncIterator[ServiceDesk]:
+    async with open_service_desk(settings.database_url, employee.employee_id, dora.business_id) as desk:
         yield desk
 
 
-async def measure(desk: Desk, device: UUID, first: datetime, last: datetime, disk: float | None) -> None:
+async def measure(desk: ServiceDesk, device: UUID, first: datetime, last: datetime, disk: float | None) -> None:
     await desk.connection.execute(SAMPLES, device, first, last, disk)
     await desk.connection.execute(SET_CONTACT, device, last)
 
 
-async def full_disk(desk: Desk) -> UUID:
+async def full_disk(desk: ServiceDesk) -> UUID:
     """A device whose disk is full at the desk's begin, with an alert and a ticket."""
     (device,) = await desk.devices(1)
     await desk.rule(FULL)
@@ -42,18 +42,18 @@ async def full_disk(desk: Desk) -> UUID:
     return device
 
 
-async def state_of(desk: Desk, device: UUID) -> str | None:
+async def state_of(desk: ServiceDesk, device: UUID) -> str | None:
     query = "SELECT state FROM agent_alert_states WHERE agent_device_id = $1"
     state: str | None = await desk.connection.fetchval(query, device)
     return state
 
 
-async def passes(desk: Desk, hours: range, after: timedelta = 14 * HOUR) -> None:
+async def passes(desk: ServiceDesk, hours: range, after: timedelta = 14 * HOUR) -> None:
     for hour in hours:
         await evaluate(desk.connection, desk.begin + hour * HOUR, after)
 
 
-async def test_an_unmeasured_instance_ends_its_alert_and_closes_its_ticket(desk: Desk) -> None:
+async def test_an_unmeasured_instance_ends_its_alert_and_closes_its_ticket(desk: ServiceDesk) -> None:
     device = await full_disk(desk)
     await measure(desk, device, desk.begin + 5 * MINUTE, desk.begin + 20 * HOUR, None)
     await passes(desk, range(1, 15))
@@ -68,20 +68,20 @@ async def test_an_unmeasured_instance_ends_its_alert_and_closes_its_ticket(desk:
     assert len(await desk.alerts()) == 1
 
 
-async def test_an_alert_on_a_missing_metric_stays_open_with_zero_unmeasured_days(desk: Desk) -> None:
+async def test_an_alert_on_a_missing_metric_stays_open_with_zero_unmeasured_days(desk: ServiceDesk) -> None:
     device = await full_disk(desk)
     await measure(desk, device, desk.begin + 5 * MINUTE, desk.begin + 26 * HOUR, None)
     await passes(desk, range(1, 26), timedelta(0))
     assert await state_of(desk, device) == "no_data"
 
 
-async def test_a_silent_device_keeps_its_alert_however_long(desk: Desk) -> None:
+async def test_a_silent_device_keeps_its_alert_however_long(desk: ServiceDesk) -> None:
     device = await full_disk(desk)
     await passes(desk, range(1, 28))
     assert await state_of(desk, device) == "no_data"
 
 
-async def test_a_device_that_wakes_up_is_judged_by_its_metric(desk: Desk) -> None:
+async def test_a_device_that_wakes_up_is_judged_by_its_metric(desk: ServiceDesk) -> None:
     device = await full_disk(desk)
     await passes(desk, range(1, 24))
     await measure(desk, device, desk.begin + 24 * HOUR, desk.begin + 24 * HOUR + 10 * MINUTE, None)
@@ -93,7 +93,7 @@ async def test_a_device_that_wakes_up_is_judged_by_its_metric(desk: Desk) -> Non
     assert len(await desk.alerts()) == 1
 
 
-async def test_a_disk_that_comes_back_fires_anew(desk: Desk) -> None:
+async def test_a_disk_that_comes_back_fires_anew(desk: ServiceDesk) -> None:
     device = await full_disk(desk)
     await measure(desk, device, desk.begin + 5 * MINUTE, desk.begin + 20 * HOUR, None)
     await passes(desk, range(1, 20))

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from auth.tokens import Tokens
-from tests.alerts.desk import Desk, open_desk
+from tests.alerts.service_desk import ServiceDesk, open_service_desk
 from tests.conftest import MakeDevice
 from tests.devices import Device
 from tests.people import Employee, Tenant, make_tenant
@@ -34,6 +34,6 @@ async def device(make_device: MakeDevice, tenant: Tenant) -> Device:
 
 
 @pytest.fixture
-async def desk(database: str, employee: Employee, tenant: Tenant) -> AsyncIterator[Desk]:
-    async with open_desk(database, employee.employee_id, tenant.business_id) as desk:
+async def desk(database: str, employee: Employee, tenant: Tenant) -> AsyncIterator[ServiceDesk]:
+    async with open_service_desk(database, employee.employee_id, tenant.business_id) as desk:
         yield desk

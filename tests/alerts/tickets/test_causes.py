@@ -4,8 +4,8 @@ from uuid import UUID
 
 from alerts.state.evaluate import evaluate
 from core.clock import utc_now
-from tests.alerts.desk import Desk
 from tests.alerts.scenarios import MINUTE
+from tests.alerts.service_desk import ServiceDesk
 from tests.devices import Device, sample
 
 
@@ -17,14 +17,14 @@ def each_disk(threshold: float) -> dict[str, object]:
     return disk(threshold) | {"metric": "disk.percent", "instance": "*"}
 
 
-async def fill(desk: Desk, device: Device, percent: float, age: int) -> None:
+async def fill(desk: ServiceDesk, device: Device, percent: float, age: int) -> None:
     """Let a disk be that full for twelve minutes, ending some minutes ago, then let the worker take its turn."""
     at = utc_now() - age * MINUTE
     await device.accepted(*(sample(at - minutes * MINUTE, disk_percent=percent) for minutes in (1, 6, 11)))
     await desk.turn(at)
 
 
-async def test_severities_of_one_thing_raise_one_ticket(desk: Desk, device: Device) -> None:
+async def test_severities_of_one_thing_raise_one_ticket(desk: ServiceDesk, device: Device) -> None:
     await desk.rule(disk(90), "warning")
     await desk.rule(disk(95), "critical")
     await fill(desk, device, 91, 40)
@@ -36,7 +36,9 @@ async def test_severities_of_one_thing_raise_one_ticket(desk: Desk, device: Devi
     assert len(await desk.alerts()) == 2
 
 
-async def test_severities_of_one_disk_raise_its_ticket_and_another_disk_has_its_own(desk: Desk, device: Device) -> None:
+async def test_severities_of_one_disk_raise_its_ticket_and_another_disk_has_its_own(
+    desk: ServiceDesk, device: Device
+) -> None:
     await desk.rule(each_disk(90), "warning")
     await desk.rule(each_disk(95), "critical")
     for age, full in ((40, 91), (20, 97)):
@@ -49,7 +51,7 @@ async def test_severities_of_one_disk_raise_its_ticket_and_another_disk_has_its_
     assert len(await desk.alerts()) == 3
 
 
-async def test_the_fullest_disk_shares_the_ticket_of_that_disk(desk: Desk, device: Device) -> None:
+async def test_the_fullest_disk_shares_the_ticket_of_that_disk(desk: ServiceDesk, device: Device) -> None:
     await desk.rule(disk(90), "warning")
     await desk.rule(each_disk(90), "warning")
     await desk.rule(disk(95), "critical")
@@ -62,7 +64,7 @@ async def test_the_fullest_disk_shares_the_ticket_of_that_disk(desk: Desk, devic
     assert (ticket["urgency"], len(await desk.alerts())) == ("Emergency", 3)
 
 
-async def test_a_disk_takes_the_ticket_that_the_fullest_disk_has_already(desk: Desk, device: Device) -> None:
+async def test_a_disk_takes_the_ticket_that_the_fullest_disk_has_already(desk: ServiceDesk, device: Device) -> None:
     """As when an agent is upgraded, and sends its disks one by one from then on."""
     await desk.rule(disk(90), "warning")
     await desk.rule(each_disk(90), "warning")
@@ -78,7 +80,7 @@ async def test_a_disk_takes_the_ticket_that_the_fullest_disk_has_already(desk: D
     assert len(await desk.alerts()) == 5
 
 
-async def test_a_full_disk_and_a_busy_processor_are_two_tickets(desk: Desk, device: Device) -> None:
+async def test_a_full_disk_and_a_busy_processor_are_two_tickets(desk: ServiceDesk, device: Device) -> None:
     await desk.rule(disk(90), "warning")
     await desk.rule(None, "warning")
     at = utc_now()
@@ -87,7 +89,7 @@ async def test_a_full_disk_and_a_busy_processor_are_two_tickets(desk: Desk, devi
     assert len(await desk.tickets()) == 2
 
 
-async def test_alerts_that_depend_on_a_silent_device_are_held_back(desk: Desk, device: Device) -> None:
+async def test_alerts_that_depend_on_a_silent_device_are_held_back(desk: ServiceDesk, device: Device) -> None:
     await desk.rule({"offline_minutes": 15}, "critical")
     await desk.rule({"no_data_minutes": 60}, "warning")
     await device.accepted(sample(utc_now(), cpu_percent=5))
@@ -107,7 +109,7 @@ async def test_alerts_that_depend_on_a_silent_device_are_held_back(desk: Desk, d
     assert len(await desk.alerts()) == 2
 
 
-async def moved(desk: Desk, device_id: UUID, minutes: int) -> None:
+async def moved(desk: ServiceDesk, device_id: UUID, minutes: int) -> None:
     """Let a device have been silent for some minutes."""
     await desk.connection.execute(
         "UPDATE agent_devices SET last_metrics_received = now() - $2 * interval '1 minute', last_heartbeat = NULL"

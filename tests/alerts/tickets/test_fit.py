@@ -11,8 +11,8 @@ from alerts.tickets.fit import find_misfits
 from alerts.tickets.worker import work_tickets
 from health.fleet import read_fleet
 from health.fleet_metrics import fleet_metrics
-from tests.alerts.desk import Desk
 from tests.alerts.scenarios import MINUTE
+from tests.alerts.service_desk import ServiceDesk
 from tests.alerts.tickets.test_tickets import changed_platform
 from tests.devices import Device
 from tests.people import Employee
@@ -60,7 +60,7 @@ def columns_of(database: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_fault_keeps_the_alert_says_why_everywhere_and_heals_by_itself(
-    desk: Desk, device: Device, database: str, client: httpx.AsyncClient, employee: Employee, fault: str
+    desk: ServiceDesk, device: Device, database: str, client: httpx.AsyncClient, employee: Employee, fault: str
 ) -> None:
     change, back, reason, said = FAULTS[fault]
     columns = columns_of(database)
@@ -82,7 +82,7 @@ async def test_a_fault_keeps_the_alert_says_why_everywhere_and_heals_by_itself(
     assert (alert["service_request_created"] is not None, alert["ticket_note"]) == (True, None)
 
 
-async def test_a_look_up_that_is_not_active_is_not_used(desk: Desk, device: Device, database: str) -> None:
+async def test_a_look_up_that_is_not_active_is_not_used(desk: ServiceDesk, device: Device, database: str) -> None:
     table = "priority_levels"
     with suppress(asyncpg.DuplicateColumnError):
         await desk.connection.execute(f"ALTER TABLE {table} ADD is_active boolean NOT NULL DEFAULT true")
@@ -100,12 +100,12 @@ async def test_a_look_up_that_is_not_active_is_not_used(desk: Desk, device: Devi
     assert await work_tickets(desk.connection, desk.begin + MINUTE) == {"opened": 1}
 
 
-async def test_a_platform_that_fits_has_no_misfits(desk: Desk) -> None:
+async def test_a_platform_that_fits_has_no_misfits(desk: ServiceDesk) -> None:
     misfits = await find_misfits(desk.connection, "", desk.begin)
     assert [misfit for misfit in misfits if "no active location" not in misfit] == []
 
 
-async def test_metrics_count_what_is_put_off_by_reason(desk: Desk, device: Device) -> None:
+async def test_metrics_count_what_is_put_off_by_reason(desk: ServiceDesk, device: Device) -> None:
     await desk.connection.execute("DELETE FROM service_locations WHERE business_id = $1", desk.business_id)
     await desk.rule()
     assert await desk.breach(device, desk.begin) == {"postponed": 1}

@@ -8,24 +8,24 @@ import asyncpg
 
 from alerts.tickets.worker import Outcome, work_tickets
 from auth.tokens import Tokens
-from tests.alerts.desk import Desk
 from tests.alerts.scenarios import MINUTE
+from tests.alerts.service_desk import ServiceDesk
 from tests.people import Employee, Tenant, make_tenant
 
 OFFLINE = {"offline_minutes": 15}
 SET_CONTACT = "UPDATE agent_devices SET last_metrics_received = $2 WHERE id = ANY ($1::uuid[])"
 
 
-async def storm(desk: Desk, devices: list[UUID], at: timedelta = timedelta()) -> Counter[Outcome]:
+async def storm(desk: ServiceDesk, devices: list[UUID], at: timedelta = timedelta()) -> Counter[Outcome]:
     await desk.measure(devices, desk.begin + at, 95)
     return await desk.turn(desk.begin + at)
 
 
-async def all_linked_to(desk: Desk, ticket: asyncpg.Record) -> bool:
+async def all_linked_to(desk: ServiceDesk, ticket: asyncpg.Record) -> bool:
     return {alert["service_request_created"] for alert in await desk.alerts()} == {ticket["id"]}
 
 
-async def test_a_rule_that_fires_on_a_large_share_opens_one_ticket(desk: Desk) -> None:
+async def test_a_rule_that_fires_on_a_large_share_opens_one_ticket(desk: ServiceDesk) -> None:
     await desk.rule()
     devices = await desk.devices(200)
     assert await storm(desk, devices[:61]) == {"opened": 1}
@@ -37,7 +37,7 @@ async def test_a_rule_that_fires_on_a_large_share_opens_one_ticket(desk: Desk) -
     assert await all_linked_to(desk, ticket)
 
 
-async def test_devices_that_join_later_are_in_the_same_ticket(desk: Desk) -> None:
+async def test_devices_that_join_later_are_in_the_same_ticket(desk: ServiceDesk) -> None:
     await desk.rule()
     devices = await desk.devices(20)
     await storm(desk, devices[:8])
@@ -47,7 +47,7 @@ async def test_devices_that_join_later_are_in_the_same_ticket(desk: Desk) -> Non
     assert await all_linked_to(desk, ticket)
 
 
-async def test_the_text_of_a_group_ticket_stays_as_a_person_wrote_it(desk: Desk) -> None:
+async def test_the_text_of_a_group_ticket_stays_as_a_person_wrote_it(desk: ServiceDesk) -> None:
     await desk.rule()
     devices = await desk.devices(20)
     await storm(desk, devices[:8])
@@ -60,7 +60,7 @@ async def test_the_text_of_a_group_ticket_stays_as_a_person_wrote_it(desk: Desk)
     assert await all_linked_to(desk, ticket)
 
 
-async def test_a_group_ticket_closes_with_its_last_alert_and_reopens_within_a_day(desk: Desk) -> None:
+async def test_a_group_ticket_closes_with_its_last_alert_and_reopens_within_a_day(desk: ServiceDesk) -> None:
     await desk.rule()
     devices = await desk.devices(20)
     await storm(desk, devices[:8])
@@ -76,12 +76,12 @@ async def test_a_group_ticket_closes_with_its_last_alert_and_reopens_within_a_da
     assert (ticket["status"], ticket["title"]) == ("Pending", "High CPU on 9 devices")
 
 
-async def test_a_few_devices_have_tickets_of_their_own(desk: Desk) -> None:
+async def test_a_few_devices_have_tickets_of_their_own(desk: ServiceDesk) -> None:
     await desk.rule()
     assert await storm(desk, (await desk.devices(6))[:5]) == {"opened": 5}
 
 
-async def test_a_storm_that_comes_in_slowly_opens_five_and_one(desk: Desk) -> None:
+async def test_a_storm_that_comes_in_slowly_opens_five_and_one(desk: ServiceDesk) -> None:
     await desk.rule()
     devices = await desk.devices(100)
     opened = [await storm(desk, devices[first : first + 5], first / 10 * MINUTE) for first in range(0, 50, 5)]
@@ -94,16 +94,16 @@ async def test_a_storm_that_comes_in_slowly_opens_five_and_one(desk: Desk) -> No
     assert all(alert["service_request_created"] for alert in await desk.alerts())
 
 
-async def test_an_alert_without_a_storm_gets_its_own_ticket(desk: Desk) -> None:
+async def test_an_alert_without_a_storm_gets_its_own_ticket(desk: ServiceDesk) -> None:
     await desk.rule()
     assert await storm(desk, (await desk.devices(100))[:8]) == {}
     assert await work_tickets(desk.connection, desk.begin + 5 * MINUTE) == {"opened": 8}
 
 
 async def test_two_businesses_have_two_tickets(
-    desk: Desk, employee: Employee, pool: asyncpg.Pool, tokens: Tokens
+    desk: ServiceDesk, employee: Employee, pool: asyncpg.Pool, tokens: Tokens
 ) -> None:
-    other = Desk(
+    other = ServiceDesk(
         desk.connection, employee.employee_id, (await make_tenant(pool, tokens, f"Frida {uuid4().hex[:8]}")).business_id
     )
     await desk.rule(everywhere=True)
@@ -113,7 +113,7 @@ async def test_two_businesses_have_two_tickets(
     assert [len(await one.tickets()) for one in (desk, other)] == [1, 1]
 
 
-async def outage(desk: Desk, devices: list[UUID], minutes: int = 30) -> Counter[Outcome]:
+async def outage(desk: ServiceDesk, devices: list[UUID], minutes: int = 30) -> Counter[Outcome]:
     """The devices are heard last at the beginning. A turn each five minutes: after a longer gap, silence is ours."""
     await desk.connection.execute(SET_CONTACT, devices, desk.begin)
     done: Counter[Outcome] = Counter()
@@ -122,7 +122,7 @@ async def outage(desk: Desk, devices: list[UUID], minutes: int = 30) -> Counter[
     return done
 
 
-async def test_a_site_whose_devices_fall_silent_together_is_one_ticket(desk: Desk, tenant: Tenant) -> None:
+async def test_a_site_whose_devices_fall_silent_together_is_one_ticket(desk: ServiceDesk, tenant: Tenant) -> None:
     await desk.rule(OFFLINE, "warning")
     here = await desk.devices(10, tenant.location_id, desk.begin + timedelta(days=2))
     await desk.devices(10, None, desk.begin + timedelta(days=2))
@@ -137,7 +137,9 @@ async def test_a_site_whose_devices_fall_silent_together_is_one_ticket(desk: Des
     assert await desk.statuses() == ["Completed"]
 
 
-async def test_two_rules_on_a_silent_site_share_a_ticket_of_the_worse_severity(desk: Desk, tenant: Tenant) -> None:
+async def test_two_rules_on_a_silent_site_share_a_ticket_of_the_worse_severity(
+    desk: ServiceDesk, tenant: Tenant
+) -> None:
     await desk.rule(OFFLINE, "warning")
     await desk.rule({"no_data_minutes": 25}, "critical")
     here = await desk.devices(4, tenant.location_id)
@@ -146,7 +148,7 @@ async def test_two_rules_on_a_silent_site_share_a_ticket_of_the_worse_severity(d
     assert (ticket["title"][-30:], ticket["priority"]) == ("4 devices fell silent together", "Critical")
 
 
-async def test_devices_that_fall_silent_minutes_apart_are_together(desk: Desk, tenant: Tenant) -> None:
+async def test_devices_that_fall_silent_minutes_apart_are_together(desk: ServiceDesk, tenant: Tenant) -> None:
     await desk.rule(OFFLINE)
     here = await desk.devices(5, tenant.location_id)
     for number, device in enumerate(here):
@@ -156,13 +158,13 @@ async def test_devices_that_fall_silent_minutes_apart_are_together(desk: Desk, t
     assert len(await desk.tickets()) == 1
 
 
-async def test_two_silent_devices_of_a_site_have_their_own_tickets(desk: Desk, tenant: Tenant) -> None:
+async def test_two_silent_devices_of_a_site_have_their_own_tickets(desk: ServiceDesk, tenant: Tenant) -> None:
     await desk.rule(OFFLINE)
     here = await desk.devices(3, tenant.location_id, desk.begin + timedelta(days=2))
     assert await outage(desk, here[:2]) == {"opened": 2}
 
 
-async def test_devices_that_were_silent_long_before_make_no_outage(desk: Desk, tenant: Tenant) -> None:
+async def test_devices_that_were_silent_long_before_make_no_outage(desk: ServiceDesk, tenant: Tenant) -> None:
     long_gone = await desk.devices(8, tenant.location_id, desk.begin - timedelta(days=20))
     here = await desk.devices(2, tenant.location_id)
     await desk.rule(OFFLINE, device=here[0])

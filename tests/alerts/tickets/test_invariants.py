@@ -16,8 +16,8 @@ from alerts.state.evaluate import evaluate
 from alerts.tickets.worker import Outcome, work_tickets
 from auth.tokens import Tokens
 from db.pools import CONNECTION_ERRORS, SERVER_SETTINGS, Connection
-from tests.alerts.desk import Desk, open_desk
 from tests.alerts.scenarios import MINUTE
+from tests.alerts.service_desk import ServiceDesk, open_service_desk
 from tests.people import Employee, make_tenant
 
 OPEN_ALERTS = """
@@ -89,7 +89,7 @@ WORK: dict[str, Callable[[Connection, datetime], Awaitable[object]]] = {"evaluat
 class World:
     """A business with two devices and a rule, to which things happen."""
 
-    def __init__(self, desk: Desk, database: str, devices: list[UUID]) -> None:
+    def __init__(self, desk: ServiceDesk, database: str, devices: list[UUID]) -> None:
         self.desk, self.devices = desk, devices
         self.now = desk.begin
         self._database = database
@@ -145,7 +145,7 @@ async def test_at_most_one_open_alert_and_one_open_ticket(
     pool: asyncpg.Pool, tokens: Tokens, employee: Employee, database: str, happenings: list[tuple[str, int]]
 ) -> None:
     tenant = await make_tenant(pool, tokens, "Property")
-    async with open_desk(database, employee.employee_id, tenant.business_id) as desk:
+    async with open_service_desk(database, employee.employee_id, tenant.business_id) as desk:
         desk.begin -= timedelta(days=60)
         world = World(desk, database, await desk.devices(2))
         await desk.rule()
@@ -163,7 +163,7 @@ async def test_cut_off_after_any_statement_it_goes_on_where_it_was(
     pool: asyncpg.Pool, tokens: Tokens, employee: Employee, database: str
 ) -> None:
     tenant = await make_tenant(pool, tokens, "Cut")
-    async with open_desk(database, employee.employee_id, tenant.business_id) as desk:
+    async with open_service_desk(database, employee.employee_id, tenant.business_id) as desk:
         world = World(desk, database, await desk.devices(2))
         await desk.rule()
         for statements in range(1, 50):
@@ -179,7 +179,7 @@ async def test_workers_beside_an_evaluation_neither_double_nor_deadlock(
     pool: asyncpg.Pool, tokens: Tokens, employee: Employee, database: str
 ) -> None:
     tenant = await make_tenant(pool, tokens, "Crowd")
-    async with open_desk(database, employee.employee_id, tenant.business_id) as desk:
+    async with open_service_desk(database, employee.employee_id, tenant.business_id) as desk:
         world = World(desk, database, await desk.devices(40))
         for severity in ("warning", "critical"):
             await desk.rule(severity=severity)

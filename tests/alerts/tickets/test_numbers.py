@@ -5,8 +5,8 @@ import asyncio
 import asyncpg
 import pytest
 
-from tests.alerts.desk import Desk
 from tests.alerts.scenarios import MINUTE, simple
+from tests.alerts.service_desk import ServiceDesk
 from tests.conftest import MakeDevice
 from tests.databases import REAL_SERVER
 from tests.devices import Device
@@ -16,19 +16,19 @@ from tests.people import Tenant
 OTHER_CAUSE = {"any": [simple(), {"no_data_minutes": 9000}]}
 
 
-def sequence_of(desk: Desk) -> str:
+def sequence_of(desk: ServiceDesk) -> str:
     return f"service_request_number_seq_{desk.begin.year}"
 
 
-async def has_sequence(desk: Desk) -> bool:
+async def has_sequence(desk: ServiceDesk) -> bool:
     return bool(await desk.connection.fetchval("SELECT to_regclass($1) IS NOT NULL", sequence_of(desk)))
 
 
-async def numbers(desk: Desk) -> list[int]:
+async def numbers(desk: ServiceDesk) -> list[int]:
     return [int(ticket["request_number"].rpartition("-")[2]) for ticket in await desk.tickets()]
 
 
-async def test_the_ticket_number_is_the_next_of_the_sequence_in_five_digits(desk: Desk, device: Device) -> None:
+async def test_the_ticket_number_is_the_next_of_the_sequence_in_five_digits(desk: ServiceDesk, device: Device) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     if not await has_sequence(desk):
@@ -42,7 +42,7 @@ async def test_the_ticket_number_is_the_next_of_the_sequence_in_five_digits(desk
     assert (await numbers(desk))[-1] == theirs + 1
 
 
-async def test_a_sequence_that_is_behind_catches_up(desk: Desk, device: Device) -> None:
+async def test_a_sequence_that_is_behind_catches_up(desk: ServiceDesk, device: Device) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     [number] = await numbers(desk)
@@ -57,7 +57,7 @@ async def test_a_sequence_that_is_behind_catches_up(desk: Desk, device: Device) 
     assert await numbers(desk) == [number + 40, number + 41]
 
 
-async def test_a_platform_without_sequences_gets_the_highest_number_plus_one(desk: Desk, device: Device) -> None:
+async def test_a_platform_without_sequences_gets_the_highest_number_plus_one(desk: ServiceDesk, device: Device) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     if await has_sequence(desk):
@@ -68,7 +68,9 @@ async def test_a_platform_without_sequences_gets_the_highest_number_plus_one(des
     assert await numbers(desk) == [number, number + 1]
 
 
-async def test_a_sequence_that_was_dropped_is_made_again_after_the_highest_number(desk: Desk, device: Device) -> None:
+async def test_a_sequence_that_was_dropped_is_made_again_after_the_highest_number(
+    desk: ServiceDesk, device: Device
+) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     if not await has_sequence(desk):
@@ -85,7 +87,7 @@ async def test_a_sequence_that_was_dropped_is_made_again_after_the_highest_numbe
 
 @pytest.mark.skipif(not REAL_SERVER, reason="on the embedded server, transactions take turns")
 async def test_a_number_that_the_platform_takes_meanwhile_is_passed_over(
-    desk: Desk, device: Device, make_device: MakeDevice, tenant: Tenant, database: str
+    desk: ServiceDesk, device: Device, make_device: MakeDevice, tenant: Tenant, database: str
 ) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)

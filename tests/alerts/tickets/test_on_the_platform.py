@@ -8,8 +8,8 @@ import pytest
 
 from alerts.tickets.worker import work_tickets
 from db.migrations.run import upgrade
-from tests.alerts.desk import Desk, open_desk
 from tests.alerts.scenarios import MINUTE
+from tests.alerts.service_desk import ServiceDesk, open_service_desk
 from tests.alerts.tickets.test_tickets import HOUR
 from tests.databases import fresh_database
 from tests.db.test_migrations import PLATFORM
@@ -40,7 +40,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-async def desk(platform: str) -> AsyncIterator[Desk]:
+async def desk(platform: str) -> AsyncIterator[ServiceDesk]:
     connection = await asyncpg.connect(platform)
     business = await connection.fetchval("SELECT id FROM businesses")
     employee = await connection.fetchval("SELECT id FROM employees")
@@ -48,11 +48,11 @@ async def desk(platform: str) -> AsyncIterator[Desk]:
     await connection.execute("DELETE FROM agent_alert_tickets")
     await connection.execute("DELETE FROM service_requests WHERE title <> 'Printer'")
     await connection.close()
-    async with open_desk(platform, employee, business) as desk:
+    async with open_service_desk(platform, employee, business) as desk:
         yield desk
 
 
-async def test_a_ticket_from_its_opening_to_its_end_and_on(desk: Desk) -> None:
+async def test_a_ticket_from_its_opening_to_its_end_and_on(desk: ServiceDesk) -> None:
     await desk.rule()
     await desk.connection.execute("UPDATE agent_alerts SET alert_name = repeat('ü', 255) WHERE is_active")
     devices = await desk.devices(1)
@@ -79,7 +79,7 @@ async def test_a_ticket_from_its_opening_to_its_end_and_on(desk: Desk) -> None:
     assert await desk.statuses() == ["Pending"] * 3  # the printer's, the deleted one, the new one
 
 
-async def test_a_status_that_somebody_set_is_seen_without_a_time_of_change(desk: Desk) -> None:
+async def test_a_status_that_somebody_set_is_seen_without_a_time_of_change(desk: ServiceDesk) -> None:
     await desk.rule()
     devices = await desk.devices(1)
     await desk.measure(devices, desk.begin, 95)
@@ -113,7 +113,7 @@ NO_TRIGGER = "DROP TRIGGER before_request ON service_requests; DROP FUNCTION bef
     ids=["by a default", "by a trigger", "not by the trigger that it has"],
 )  # fmt: skip
 async def test_the_platform_numbers_its_tickets_itself_where_it_does(
-    desk: Desk, platform_does: str, undo: str, numbers: list[str]
+    desk: ServiceDesk, platform_does: str, undo: str, numbers: list[str]
 ) -> None:
     await desk.connection.execute(platform_does)
     try:
@@ -126,7 +126,7 @@ async def test_the_platform_numbers_its_tickets_itself_where_it_does(
     assert [number[: len(start)] for number, start in zip(tickets, numbers, strict=True)] == numbers
 
 
-async def test_a_column_that_we_cant_know_is_named_in_the_fault(desk: Desk) -> None:
+async def test_a_column_that_we_cant_know_is_named_in_the_fault(desk: ServiceDesk) -> None:
     await desk.rule()
     await desk.connection.execute("UPDATE service_requests SET source = 'portal'")
     await desk.connection.execute("ALTER TABLE service_requests ALTER source DROP DEFAULT")

@@ -7,8 +7,8 @@ import pytest
 
 from alerts.state.evaluate import evaluate
 from alerts.tickets.worker import work_tickets
-from tests.alerts.desk import Desk
 from tests.alerts.scenarios import MINUTE, simple
+from tests.alerts.service_desk import ServiceDesk
 from tests.conftest import MakeDevice
 from tests.devices import Device
 from tests.people import Tenant
@@ -17,7 +17,7 @@ from tests.people import Tenant
 OTHER_CAUSE = {"any": [simple(), {"no_data_minutes": 9000}]}
 
 
-async def service_user_of(desk: Desk) -> asyncpg.Record:
+async def service_user_of(desk: ServiceDesk) -> asyncpg.Record:
     query = "SELECT * FROM users WHERE business_id = $1 AND email LIKE 'agent-monitoring+%'"
     user = await desk.connection.fetchrow(query, desk.business_id)
     assert user is not None
@@ -25,7 +25,7 @@ async def service_user_of(desk: Desk) -> asyncpg.Record:
 
 
 async def test_a_breach_becomes_a_ticket_with_all_that_the_platform_wants(
-    desk: Desk, device: Device, tenant: Tenant
+    desk: ServiceDesk, device: Device, tenant: Tenant
 ) -> None:
     await desk.rule()
     assert await desk.breach(device, desk.begin) == {"opened": 1}
@@ -48,7 +48,7 @@ async def test_a_breach_becomes_a_ticket_with_all_that_the_platform_wants(
     [("critical", ("Emergency", "Critical")), ("warning", ("Prime", "High")), ("info", ("Normal", "Medium"))],
 )
 async def test_urgency_and_priority_follow_the_severity(
-    desk: Desk, device: Device, severity: str, levels: tuple[str, str]
+    desk: ServiceDesk, device: Device, severity: str, levels: tuple[str, str]
 ) -> None:
     await desk.rule(severity=severity)
     await desk.breach(device, desk.begin)
@@ -56,7 +56,7 @@ async def test_urgency_and_priority_follow_the_severity(
     assert (ticket["urgency"], ticket["priority"]) == levels
 
 
-async def test_without_a_user_a_ticket_has_the_service_user_of_its_business(desk: Desk, device: Device) -> None:
+async def test_without_a_user_a_ticket_has_the_service_user_of_its_business(desk: ServiceDesk, device: Device) -> None:
     await desk.connection.execute("DELETE FROM users WHERE business_id = $1", desk.business_id)
     await desk.rule()
     assert await desk.breach(device, desk.begin) == {"opened": 1}
@@ -67,7 +67,7 @@ async def test_without_a_user_a_ticket_has_the_service_user_of_its_business(desk
 
 
 async def test_machines_use_up_nothing_of_what_a_person_may_have_open(
-    desk: Desk, make_device: MakeDevice, tenant: Tenant
+    desk: ServiceDesk, make_device: MakeDevice, tenant: Tenant
 ) -> None:
     devices = [await make_device(tenant, f"web-{number}") for number in range(5)]
     await desk.rule()
@@ -81,7 +81,9 @@ async def test_machines_use_up_nothing_of_what_a_person_may_have_open(
     assert await desk.connection.fetchval(open_requests, desk.business_id) == 0
 
 
-async def test_a_client_that_the_settings_name_has_the_tickets_once_it_is_there(desk: Desk, device: Device) -> None:
+async def test_a_client_that_the_settings_name_has_the_tickets_once_it_is_there(
+    desk: ServiceDesk, device: Device
+) -> None:
     named = f"machines-{desk.business_id}@msp.example"
     await desk.rule()
     await desk.measure([device.agent_id], desk.begin, 95)
@@ -97,7 +99,7 @@ async def test_a_client_that_the_settings_name_has_the_tickets_once_it_is_there(
     assert (ticket["client_id"], (await desk.incidents())[0]["fault_reason"]) == (user, None)
 
 
-async def test_without_a_location_the_alert_says_so_and_the_ticket_follows(desk: Desk, device: Device) -> None:
+async def test_without_a_location_the_alert_says_so_and_the_ticket_follows(desk: ServiceDesk, device: Device) -> None:
     table = "service_locations"
     row = await desk.connection.fetchrow(f"DELETE FROM {table} WHERE business_id = $1 RETURNING *", desk.business_id)
     assert row is not None
@@ -116,7 +118,9 @@ async def test_without_a_location_the_alert_says_so_and_the_ticket_follows(desk:
     assert (alert["service_request_created"], alert["ticket_note"]) == (ticket["id"], None)
 
 
-async def test_an_alert_that_ends_before_its_ticket_could_be_opened_gets_none(desk: Desk, device: Device) -> None:
+async def test_an_alert_that_ends_before_its_ticket_could_be_opened_gets_none(
+    desk: ServiceDesk, device: Device
+) -> None:
     await desk.connection.execute("DELETE FROM service_locations WHERE business_id = $1", desk.business_id)
     await desk.rule()
     await desk.breach(device, desk.begin)
@@ -125,7 +129,7 @@ async def test_an_alert_that_ends_before_its_ticket_could_be_opened_gets_none(de
     assert await desk.tickets() == []
 
 
-async def test_without_a_site_of_its_own_the_headquarters_come_first(desk: Desk, device: Device) -> None:
+async def test_without_a_site_of_its_own_the_headquarters_come_first(desk: ServiceDesk, device: Device) -> None:
     site = "INSERT INTO service_locations (business_id, location_name, is_headquarters) VALUES ($1, 'HQ', true)"
     headquarters = await desk.connection.fetchval(f"{site} RETURNING id", desk.business_id)
     await desk.connection.execute("UPDATE agent_devices SET service_location_id = NULL WHERE id = $1", device.agent_id)
@@ -137,7 +141,7 @@ async def test_without_a_site_of_its_own_the_headquarters_come_first(desk: Desk,
 
 @pytest.mark.parametrize(("shadow", "tickets"), [(True, True), (False, False)])
 async def test_a_shadow_rule_and_one_without_tickets_open_none(
-    desk: Desk, device: Device, shadow: bool, tickets: bool
+    desk: ServiceDesk, device: Device, shadow: bool, tickets: bool
 ) -> None:
     await desk.rule(shadow=shadow, tickets=tickets)
     assert await desk.breach(device, desk.begin) == {}
@@ -145,7 +149,7 @@ async def test_a_shadow_rule_and_one_without_tickets_open_none(
 
 
 async def test_several_workers_at_once_dont_double(
-    desk: Desk, make_device: MakeDevice, tenant: Tenant, database: str
+    desk: ServiceDesk, make_device: MakeDevice, tenant: Tenant, database: str
 ) -> None:
     devices = [await make_device(tenant, f"web-{number}") for number in range(5)]
     await desk.rule()

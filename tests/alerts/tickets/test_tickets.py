@@ -10,8 +10,8 @@ import pytest
 
 from alerts.state.evaluate import evaluate
 from alerts.tickets.worker import work_tickets
-from tests.alerts.desk import Desk
 from tests.alerts.scenarios import MINUTE
+from tests.alerts.service_desk import ServiceDesk
 from tests.conftest import MakeDevice
 from tests.databases import REAL_SERVER
 from tests.devices import Device
@@ -20,7 +20,7 @@ from tests.people import Tenant
 HOUR = timedelta(hours=1)
 
 
-async def test_a_ticket_is_closed_when_its_alert_has_ended(desk: Desk, device: Device) -> None:
+async def test_a_ticket_is_closed_when_its_alert_has_ended(desk: ServiceDesk, device: Device) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     assert await desk.turn(desk.begin + 2 * MINUTE) == {}
@@ -30,7 +30,7 @@ async def test_a_ticket_is_closed_when_its_alert_has_ended(desk: Desk, device: D
     assert (incident["wanted"], incident["state"], incident["due_at"]) == ("closed", "closed", None)
 
 
-async def test_an_alert_that_a_person_has_resolved_closes_its_ticket_too(desk: Desk, device: Device) -> None:
+async def test_an_alert_that_a_person_has_resolved_closes_its_ticket_too(desk: ServiceDesk, device: Device) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     query = "UPDATE agent_alert_history SET status = 'resolved', resolved_at = $2 WHERE agent_device_id = $1"
@@ -38,7 +38,7 @@ async def test_an_alert_that_a_person_has_resolved_closes_its_ticket_too(desk: D
     assert await work_tickets(desk.connection, desk.begin + MINUTE) == {"closed": 1}
 
 
-async def test_an_acknowledged_alert_keeps_its_ticket(desk: Desk, device: Device) -> None:
+async def test_an_acknowledged_alert_keeps_its_ticket(desk: ServiceDesk, device: Device) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     query = "UPDATE agent_alert_history SET status = 'acknowledged' WHERE agent_device_id = $1"
@@ -47,7 +47,7 @@ async def test_an_acknowledged_alert_keeps_its_ticket(desk: Desk, device: Device
     assert await desk.statuses() == ["Pending"]
 
 
-async def test_a_ticket_whose_status_somebody_changed_is_kept(desk: Desk, device: Device) -> None:
+async def test_a_ticket_whose_status_somebody_changed_is_kept(desk: ServiceDesk, device: Device) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     await desk.person_sets("In Progress")
@@ -57,7 +57,7 @@ async def test_a_ticket_whose_status_somebody_changed_is_kept(desk: Desk, device
     assert "stays open" in alert["ticket_note"]
 
 
-async def test_a_ticket_that_somebody_changed_otherwise_is_kept(desk: Desk, device: Device) -> None:
+async def test_a_ticket_that_somebody_changed_otherwise_is_kept(desk: ServiceDesk, device: Device) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     await desk.connection.execute(
@@ -67,7 +67,7 @@ async def test_a_ticket_that_somebody_changed_otherwise_is_kept(desk: Desk, devi
     assert await desk.statuses() == ["Pending"]
 
 
-async def test_a_ticket_that_somebody_closed_stays_closed(desk: Desk, device: Device) -> None:
+async def test_a_ticket_that_somebody_closed_stays_closed(desk: ServiceDesk, device: Device) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     await desk.person_sets("Cancelled")
@@ -76,7 +76,7 @@ async def test_a_ticket_that_somebody_closed_stays_closed(desk: Desk, device: De
     assert await desk.statuses() == ["Cancelled"]
 
 
-async def test_within_a_day_it_is_reopened_and_closed_again(desk: Desk, device: Device) -> None:
+async def test_within_a_day_it_is_reopened_and_closed_again(desk: ServiceDesk, device: Device) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     await desk.recovery(device, desk.begin + 10 * MINUTE)
@@ -88,7 +88,7 @@ async def test_within_a_day_it_is_reopened_and_closed_again(desk: Desk, device: 
     assert await desk.statuses() == ["Completed"]
 
 
-async def test_after_a_day_it_is_a_new_one(desk: Desk, device: Device) -> None:
+async def test_after_a_day_it_is_a_new_one(desk: ServiceDesk, device: Device) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     await desk.recovery(device, desk.begin + 10 * MINUTE)
@@ -97,7 +97,7 @@ async def test_after_a_day_it_is_a_new_one(desk: Desk, device: Device) -> None:
 
 
 async def test_a_ticket_that_a_person_closed_is_reopened_with_a_note_and_then_left_to_them(
-    desk: Desk, device: Device
+    desk: ServiceDesk, device: Device
 ) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
@@ -111,7 +111,7 @@ async def test_a_ticket_that_a_person_closed_is_reopened_with_a_note_and_then_le
 
 
 async def test_a_ticket_that_a_person_works_on_is_unchanged_when_the_alert_fires_again(
-    desk: Desk, device: Device
+    desk: ServiceDesk, device: Device
 ) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
@@ -122,7 +122,7 @@ async def test_a_ticket_that_a_person_works_on_is_unchanged_when_the_alert_fires
     assert "stays as they left it" in (await desk.alerts())[-1]["ticket_note"]
 
 
-async def test_firing_again_before_the_worker_came_changes_nothing(desk: Desk, device: Device) -> None:
+async def test_firing_again_before_the_worker_came_changes_nothing(desk: ServiceDesk, device: Device) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     for minutes in (10, 16):
@@ -135,7 +135,7 @@ async def test_firing_again_before_the_worker_came_changes_nothing(desk: Desk, d
     assert [alert["service_request_created"] for alert in await desk.alerts()] == [ticket["id"]] * 2
 
 
-async def test_a_deleted_ticket_is_not_opened_again_until_it_fires_again(desk: Desk, device: Device) -> None:
+async def test_a_deleted_ticket_is_not_opened_again_until_it_fires_again(desk: ServiceDesk, device: Device) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     await desk.connection.execute("DELETE FROM service_requests WHERE business_id = $1", desk.business_id)
@@ -158,7 +158,7 @@ def changed_platform(database: str, change: str, back: str) -> Iterator[None]:
 
 
 async def test_a_table_that_refuses_keeps_the_alert_and_is_tried_again_ever_more_seldom(
-    desk: Desk, device: Device, make_device: MakeDevice, tenant: Tenant, database: str
+    desk: ServiceDesk, device: Device, make_device: MakeDevice, tenant: Tenant, database: str
 ) -> None:
     change = "ALTER TABLE service_requests ADD CONSTRAINT refused CHECK (title NOT LIKE '%server-1%') NOT VALID"
     await desk.rule()
@@ -180,7 +180,7 @@ async def test_a_table_that_refuses_keeps_the_alert_and_is_tried_again_ever_more
     assert all(alert["service_request_created"] and not alert["ticket_note"] for alert in await desk.alerts())
 
 
-async def test_an_unknown_level_is_named(desk: Desk, device: Device, database: str) -> None:
+async def test_an_unknown_level_is_named(desk: ServiceDesk, device: Device, database: str) -> None:
     asked = "SELECT attname FROM pg_attribute WHERE attrelid = 'priority_levels'::regclass AND attname LIKE '%name'"
     column = await desk.connection.fetchval(asked)
     rename = f"UPDATE priority_levels SET {column} = '{{}}' WHERE {column} = '{{}}'"
@@ -192,7 +192,9 @@ async def test_an_unknown_level_is_named(desk: Desk, device: Device, database: s
 
 
 @pytest.mark.skipif(not REAL_SERVER, reason="on the embedded server, transactions take turns")
-async def test_a_ticket_that_a_person_has_locked_is_tried_later(desk: Desk, device: Device, database: str) -> None:
+async def test_a_ticket_that_a_person_has_locked_is_tried_later(
+    desk: ServiceDesk, device: Device, database: str
+) -> None:
     await desk.rule()
     await desk.breach(device, desk.begin)
     person = await asyncpg.connect(database)

@@ -1,4 +1,4 @@
-"""A service desk in a test: rules, breaches that are uploaded, evaluations, the worker's turn, and the tickets then."""
+"""The service desk of one business in a test: its rules, uploads that breach them, evaluation passes, and tickets."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -51,8 +51,8 @@ ON CONFLICT DO NOTHING
 """
 
 
-class Desk:
-    """Everything about the tickets of one business. Its time begins thirty hours ago, so that all uploads are real."""
+class ServiceDesk:
+    """Rules, devices, alerts and tickets of one business. Its time begins 30 hours ago, so that uploads count."""
 
     def __init__(self, connection: asyncpg.Connection, employee_id: UUID, business_id: UUID) -> None:
         self.connection = connection
@@ -73,7 +73,7 @@ class Desk:
     async def devices(
         self, count: int, location: UUID | None = None, last_contact: datetime | None = None
     ) -> list[UUID]:
-        """Make devices without the API: many, quickly."""
+        """Insert devices directly, because many are needed."""
         ids = [uuid4() for _ in range(count)]
         await self.connection.execute(INSERT_DEVICES, ids, self.business_id, location, last_contact)
         return ids
@@ -83,7 +83,7 @@ class Desk:
         await self.connection.execute(INSERT_SAMPLES, devices, at, cpu)
 
     async def turn(self, at: datetime) -> Counter[Outcome]:
-        """Evaluate, then let the worker work off its tickets."""
+        """Run an evaluation pass, then let the worker open and close tickets."""
         await evaluate(self.connection, at)
         return await work_tickets(self.connection, at)
 
@@ -103,7 +103,7 @@ class Desk:
         return [ticket["status"] for ticket in await self.tickets()]
 
     async def person_sets(self, status: str) -> None:
-        """Somebody gives the newest ticket a status; their application doesn't mark the time."""
+        """Set the status of the newest ticket as a person does, without the time."""
         await self.connection.execute(SET_STATUS, (await self.tickets())[-1]["id"], status)
 
     async def alerts(self) -> list[asyncpg.Record]:
@@ -120,13 +120,13 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(database: str, employee_id: UUID, business_id: UUID) -> AsyncIterator[Desk]:
-    """Yield the desk of a business; the rules and incidents of other tests rest."""
+async def open_service_desk(database: str, employee_id: UUID, business_id: UUID) -> AsyncIterator[ServiceDesk]:
+    """Yield the service desk of a business; rules and incidents of other tests are switched off."""
     connection = await asyncpg.connect(database, server_settings=SERVER_SETTINGS)
     try:
         await connection.execute("UPDATE agent_alerts SET is_active = false")
         await connection.execute("UPDATE agent_alert_passes SET at = NULL, resumed_at = NULL")
         await connection.execute("UPDATE agent_alert_tickets SET wanted = 'closed', due_at = NULL")
-        yield Desk(connection, employee_id, business_id)
+        yield ServiceDesk(connection, employee_id, business_id)
     finally:
         await connection.close()
