@@ -106,7 +106,7 @@ def test_a_new_token_that_cannot_be_kept_is_not_used(address: str, caplog: pytes
     loop = AgentLoop(
         address, identity, None, threading.Event(), lambda new: save_identity(new, nowhere), AgentStore()
     )  # fmt: skip
-    loop._beat()
+    loop._send_heartbeat()
     assert loop.uplink._http.headers["Authorization"] == "Bearer token"
     assert "the state file cannot be written" in caplog.text
     loop.uplink.close()

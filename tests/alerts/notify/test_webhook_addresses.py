@@ -103,7 +103,7 @@ async def test_an_internal_address_is_not_reached_by_any_name(hook: Hook, host: 
     webhook = Webhook("", utc_now)
     if host == "hooks.example":
         webhook = Webhook("", utc_now, (), Names("127.0.0.1 10.0.0.1").look_up)
-    with pytest.raises(SendError, match=r"leads to .*, an internal address that is not in RTS_WEBHOOK_NETWORKS"):
+    with pytest.raises(SendError, match=r"resolves to .*, an internal address that is not in RTS_WEBHOOK_NETWORKS"):
         await send(webhook, url)
     assert hook.received == []
 
@@ -112,7 +112,7 @@ async def test_why_it_was_not_sent_is_kept(evaluator: Evaluator, device: Device,
     now = await alerted(evaluator, device, hook.url)
     assert await send_due(evaluator.connection, {"webhook": Webhook("", utc_now)}, now + MINUTE) == 0
     query = "SELECT last_error FROM agent_alert_notifications WHERE due_at IS NOT NULL"
-    fault = "the webhook leads to 127.0.0.1, an internal address that is not in RTS_WEBHOOK_NETWORKS"
+    fault = "the webhook resolves to 127.0.0.1, an internal address that is not in RTS_WEBHOOK_NETWORKS"
     assert await evaluator.connection.fetchval(query) == fault
     assert hook.received == []
 

@@ -79,7 +79,7 @@ async def test_nothing_stays_in_the_database(connection: asyncpg.Connection) -> 
     ("text", "fault"),
     [
         ("x = 1", "test: Field required"), ("[[test", "rule-tests.toml"), (WRONG.replace("50x2", "50y2"), "50y2"),
-        (WRONG.replace("15m firing", "soon firing"), "'soon' is no span of time"),
+        (WRONG.replace("15m firing", "soon firing"), "'soon' is not a time span"),
         (WRONG.replace("15m firing", "15m burning"), "expect"), (WRONG.replace("threshold", "treshold"), "treshold"),
         (WRONG.replace('rule = { metric = "cpu_percent", operator = ">", threshold = 90, duration_minutes = 10 }',
                        'rule = { service = "nginx" }'), "a rule test has only samples"),
