@@ -165,5 +165,5 @@ async def test_among_many_rules_those_for_a_name_are_found_by_index(
     names = "SELECT * FROM unnest($1::text[]) n LEFT JOIN LATERAL agent_software_rule(n, '1') r ON true"
     lines = await connection.fetch(f"EXPLAIN {names}", ["a", "b"])
     plan = "\n".join(line[0] for line in lines)
-    assert "Index Scan using agent_software_eol_by_start" in plan, plan
+    assert "agent_software_eol_by_start" in plan, plan
     await transaction.rollback()
