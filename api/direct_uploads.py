@@ -26,7 +26,7 @@ from ingest.group_commit import GroupCommit
 from ingest.pending import Upload
 
 log = logging.getLogger(__name__)
-OF_THE_SENDER = frozenset({401, 403})  # statuses of refusals that go into the audit trail
+AUDITED_STATUSES = frozenset({401, 403})  # statuses of refusals that go into the audit trail
 PLAIN, ZIPPED = (b"", b"identity"), (b"gzip", b"x-gzip")
 
 
@@ -59,7 +59,7 @@ class DirectUploadRoute:
         if not isinstance(error, RtsError):
             log.error("an upload failed", exc_info=error)
             error = RtsError("Something failed on the server: send the upload again later.")
-        if error.status in OF_THE_SENDER:
+        if error.status in AUDITED_STATUSES:
             exchange.hand_over()
             return
         self.tally.refuse(error.code)

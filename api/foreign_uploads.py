@@ -19,7 +19,7 @@ from api.large_turns import LargeTurns
 from api.quotas import Quotas
 from api.rate_limits import CallLimits
 from api.server.asgi import NOSNIFF, Receive, Scope, Send
-from api.uploads import IN_TURN, MAX_WAIT_SECONDS
+from api.uploads import LARGE_BODY_BYTES, MAX_WAIT_SECONDS
 from auth.tokens import Sender
 from core.clock import Clock
 from core.errors import RtsError, WrongAgentError
@@ -144,7 +144,7 @@ class ForeignUploads:
         Raises IngestBusyError.
         """
         caller, business_id = self._limits.payer(sender.agent_id, sender.token_hash)
-        if size < IN_TURN:
+        if size < LARGE_BODY_BYTES:
             self._commits.check_room(owner=business_id)
             return reading()
         async with self._turns.of(business_id or caller, caller, MAX_WAIT_SECONDS):

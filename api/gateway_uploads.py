@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 MAX_HOST = 255
 # Errors that cost only the samples of one host.
-OF_THE_HOST = (RevokedTokenError, UnstorableUploadError)
+HOST_ERRORS = (RevokedTokenError, UnstorableUploadError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class GatewayUploads:
             self._gateways.forget(gateway)
             await self._gateways.of(gateway.id, gateway.token_hash)  # raises when the gateway itself is revoked
         for host, error in failed.items():
-            if not isinstance(error, OF_THE_HOST):
+            if not isinstance(error, HOST_ERRORS):
                 raise error
             reading.refuse(f"the device of host {host[:100]} accepts no samples: {error.code}", len(hosts[host]))
 

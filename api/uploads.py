@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 # Bytes from which uploads take turns. When a whole fleet comes back at once, heartbeats and charts would otherwise wait
 # for hundreds of uploads in each round of the event loop, and a flush, whose every message takes a round.
-IN_TURN = 16 * 1024
+LARGE_BODY_BYTES = 16 * 1024
 # … and the longest wait for a turn before the answer is a 503: agents hang up after 30 s, and the COPY
 # is still to come.
 MAX_WAIT_SECONDS = 15.0
@@ -116,7 +116,7 @@ class UploadRoute:
         with self._bodies.open(sender, receive, headers.get(b"content-encoding", b"").lower()) as reader:
             packed = await reader.receive()
             # The body's bytes stay counted until COMMIT, because its samples are still in memory.
-            body = reader.unpack_small(packed, IN_TURN)
+            body = reader.unpack_small(packed, LARGE_BODY_BYTES)
             if body is None:
                 upload, size = await self._take_in_turn(sender, reader, packed, received_at)
             else:

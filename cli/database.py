@@ -31,7 +31,7 @@ from rollups.drift import find_drift
 
 ENDING = {signal.SIGINT, signal.SIGTERM}
 SEALS_CHECKED = 100  # the newest of the audit trail; `audit verify` reads all
-PATIENCE = {"statement_timeout": "15s"}  # a blocked database is an answer too
+TIMEOUTS = {"statement_timeout": "15s"}  # a blocked database is an answer too
 LOOK_EVERY_SECONDS = 0.5  # whether the embedded server is still there
 
 app = typer.Typer(
@@ -180,7 +180,7 @@ async def read_drift(url: str) -> list[str]:
     Raises DatabaseUnavailableError.
     """
     with database_errors():
-        connection = await asyncpg.connect(url, timeout=10, server_settings=PATIENCE)
+        connection = await asyncpg.connect(url, timeout=10, server_settings=TIMEOUTS)
     try:
         drifts = [drift.sentence for drift in await find_drift(connection, utc_now())]
         breaks = [fault async for fault in find_breaks(connection, SEALS_CHECKED)]
@@ -193,7 +193,7 @@ async def read_drift(url: str) -> list[str]:
 async def read_health(url: str) -> FleetHealth:
     """Return the fleet's health; raises DatabaseUnavailableError or SchemaNotMigratedError."""
     with database_errors():
-        connection = await asyncpg.connect(url, timeout=10, server_settings=PATIENCE)
+        connection = await asyncpg.connect(url, timeout=10, server_settings=TIMEOUTS)
     try:
         await check_schema(connection)
         return await read_fleet(connection, utc_now())

@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from demo.credentials import Credentials
 
-PATIENCE_SECONDS = 20.0
+TIMEOUT_SECONDS = 20.0
 ENDED = ("completed", "failed", "timeout", "cancelled", "expired")
 
 
@@ -44,7 +44,7 @@ async def watch(line: ClientConnection, command_id: str) -> str:
     began = time.monotonic()
     course: list[str] = []
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not course or not course[-1].startswith(ENDED):
                 message: dict[str, Any] = json.loads(await line.recv())
                 if message["type"] == "command_update" and message["command_id"] == command_id:

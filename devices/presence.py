@@ -37,16 +37,16 @@ class OfflineThresholds:
 
 
 async def sweep(
-    connection: Connection, now: datetime, patience: OfflineThresholds, at_once: int = SWEPT_AT_ONCE
+    connection: Connection, now: datetime, thresholds: OfflineThresholds, at_once: int = SWEPT_AT_ONCE
 ) -> int:
     """Check every due device, `at_once` in one statement; return how many changed their status."""
-    await note_outage(connection, now, patience)
+    await note_outage(connection, now, thresholds)
     changed: list[int] = []
-    thresholds = asdict(patience)
+    values = asdict(thresholds)
     find = partial(QUERIES.bind, "due_devices", now=now, limit=at_once)
 
     async def judge(only: Sequence[UUID] | None) -> int:
-        row = await connection.fetchrow(*QUERIES.bind("sweep", now=now, **thresholds, limit=at_once, only=only))
+        row = await connection.fetchrow(*QUERIES.bind("sweep", now=now, **values, limit=at_once, only=only))
         assert row is not None
         changed.append(row["changed"])
         return int(row["judged"])
@@ -57,15 +57,15 @@ async def sweep(
     return sum(changed)
 
 
-async def note_outage(connection: Connection, now: datetime, patience: OfflineThresholds) -> bool:
+async def note_outage(connection: Connection, now: datetime, thresholds: OfflineThresholds) -> bool:
     """Return whether no device calls at all, an outage; then silence counts from `now`. Its beginning is logged."""
-    unheard_for = patience.heartbeat_interval * OUTAGE_AFTER_INTERVALS
+    unheard_for = thresholds.heartbeat_interval * OUTAGE_AFTER_INTERVALS
     row = await connection.fetchrow(
         *QUERIES.bind(
             "note_outage",
             now=now,
             unheard_for=unheard_for,
-            heartbeat_interval=patience.heartbeat_interval,
+            heartbeat_interval=thresholds.heartbeat_interval,
             min_devices=MANY_DEVICES,
         )
     )

@@ -18,8 +18,8 @@ from db.pools import Connection
 from db.sql import load_beside
 
 QUERIES = load_beside(__file__)
-MOST = 4096  # remembered devices of one process
-REMEMBERED = HOUR  # an older watermark would have more raw samples read than needed
+MAX_REMEMBERED = 4096  # remembered devices of one process
+MAX_AGE = HOUR  # an older watermark would have more raw samples read than needed
 
 
 class ChartedDevice(TypedDict):
@@ -80,13 +80,13 @@ class ChartMemory:
     def recall(self, key: Key, now: datetime) -> ChartedDevice | None:
         """Return a device as it was at its last chart; None when that is too long ago."""
         device, at = self._devices.get(key, (None, now))
-        return device if now - at < REMEMBERED else None
+        return device if now - at < MAX_AGE else None
 
     def keep(self, key: Key, device: ChartedDevice, now: datetime) -> None:
         """Remember a device; the one that was charted longest ago is forgotten when there are too many."""
         self._devices.pop(key, None)
         self._devices[key] = device, now
-        if len(self._devices) > MOST:
+        if len(self._devices) > MAX_REMEMBERED:
             del self._devices[next(iter(self._devices))]
 
     def forget(self, key: Key) -> None:

@@ -14,7 +14,7 @@ from db.sql import load_beside
 
 QUERIES = load_beside(__file__)
 # A refresh may be late by this many of its intervals before it counts as stale.
-PATIENCE = 3
+LAG_PERIODS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class LevelStatus:
         """How far this rollup may be behind; None for raw samples, which never are."""
         if self.level.bucket is None or self.level.refresh_to is None or self.level.refresh_every is None:
             return None
-        return self.level.refresh_to + self.level.bucket + PATIENCE * self.level.refresh_every
+        return self.level.refresh_to + self.level.bucket + LAG_PERIODS * self.level.refresh_every
 
     def lag(self, now: datetime) -> timedelta | None:
         """Return how far this rollup is behind the newest sample; zero before the first sample, None for raw."""

@@ -100,14 +100,14 @@ def make_tasks(settings: Settings) -> list[PeriodicTask]:
 
 def watch_presence(settings: Settings) -> Handler:
     """Move devices that fall silent to warning and offline."""
-    patience = OfflineThresholds(
+    thresholds = OfflineThresholds(
         timedelta(seconds=settings.heartbeat_interval_seconds),
         settings.warning_after_intervals,
         settings.offline_after_intervals,
     )
 
     async def do(connection: Connection, now: datetime) -> None:
-        changed = await sweep(connection, now, patience)
+        changed = await sweep(connection, now, thresholds)
         if changed:
             log.info("%d silent devices changed their status", changed)
 

@@ -31,8 +31,8 @@ from rollups.partials import ZERO
 
 EVERYTHING = bindparam("everything", type_=Boolean)
 ONE = literal_column("1", BigInteger)
-NORMAL = literal_column("1.4826::double precision", DOUBLE_PRECISION)  # median distance → standard deviation
-ENOUGH = literal_column("0.8::double precision", DOUBLE_PRECISION)  # of the samples that a window should have
+TO_DEVIATION = literal_column("1.4826::double precision", DOUBLE_PRECISION)  # from the median distance
+MIN_COVERAGE = literal_column("0.8::double precision", DOUBLE_PRECISION)  # of the samples that a window should have
 
 states = table("agent_alert_states", column("agent_alert_id", UUID), column("agent_device_id", UUID))
 baselines = table(
@@ -63,7 +63,7 @@ def compare_terms(pairs: Any, readings: Any) -> Select[Any]:
                  else_=func.coalesce(pair.value, pair.last))  # fmt: skip
     judged = select(
         pair.rule_id, pair.leaf, pair.device_id, pair.at, shown.label("value"), pair.threshold,
-        case((over.is_(False), false()), (pair.count * pair.every >= ENOUGH * pair.span, over)).label("breached"),
+        case((over.is_(False), false()), (pair.count * pair.every >= MIN_COVERAGE * pair.span, over)).label("breached"),
         case((pair.by_value, over), else_=beyond(pair.last, pair.last_threshold)).label("begun"),
         holding.label("holding"),
         literal_column("NULL::text", Text).label("note"),
@@ -81,7 +81,8 @@ def with_thresholds(pairs: Any, readings: Any) -> Select[Any]:
     instead of at every comparison.
     """
     usual = func.greatest(
-        baselines.c.median + pairs.c.deviations * NORMAL * baselines.c.distance, baselines.c.median + pairs.c.floor
+        baselines.c.median + pairs.c.deviations * TO_DEVIATION * baselines.c.distance,
+        baselines.c.median + pairs.c.floor,
     )
     by_usual = pairs.c.deviations > ZERO
     place = pairs.c.feature + ONE

@@ -37,7 +37,7 @@ from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, UUID, array
 
 from alerts.query.aggregates import arrays_of
 from alerts.query.comparison import EVERYTHING, compare_terms, is_open
-from alerts.query.screening import AMONG, TENANT, TOUCH
+from alerts.query.screening import AMONG, MIN_WINDOW_INTERVALS, TENANT
 from alerts.query.sources import NONE, partials_of, stitched_partials, windows_of
 from alerts.rules.terms import Feature
 from db.compiled import compile_query, materialised
@@ -139,8 +139,9 @@ def sought_times(features: Sequence[Feature], read: FromClause) -> Select[Any]:
     """
     at = select(func.unnest(INSTANTS, type_=TIME).label("at")).subquery("instants").c.at
     local = at + read.c.shift
+    shortest = MIN_WINDOW_INTERVALS * read.c.every
     since = [
-        (local - func.greatest(bindparam(f"window_{number}", window, type_=Interval), TOUCH * read.c.every)).label(
+        (local - func.greatest(bindparam(f"window_{number}", window, type_=Interval), shortest)).label(
             f"since_{number}"
         )
         for number, window in enumerate(windows_of(features))

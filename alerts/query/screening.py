@@ -51,9 +51,9 @@ from db.sql import Statement
 from rollups.partials import TIME
 
 INTERVALS = 1.25  # a window has at least so many
-TOUCH = literal_column(f"{INTERVALS}::double precision", DOUBLE_PRECISION)
-FEW = literal_column("5", BigInteger)  # for less than one in so many devices the index is faster than a scan
-MOST = literal_column("2", BigInteger)  # with more than half of the devices all are bounded: single lookups cost more
+MIN_WINDOW_INTERVALS = literal_column(f"{INTERVALS}::double precision", DOUBLE_PRECISION)
+INDEX_RATIO = literal_column("5", BigInteger)  # for less than one in so many devices the index is faster than a scan
+BOUND_ALL_RATIO = literal_column("2", BigInteger)  # of more than half of the devices all are bounded: lookups cost more
 # Numbers beyond it are read as unknown by alert_number, and those nearer to zero than its inverse as zero.
 HUGE = literal_column("1e300::numeric", Numeric)
 TINY = literal_column("1e-300::double precision", DOUBLE_PRECISION)
@@ -182,8 +182,8 @@ def bounds_where_many(bounds: Select[Any], asked: CTE, fleet: CTE) -> Select[Any
     """Select the bounds of the devices that are asked for, or of all if most are; no row if they are few."""
     count = select(func.count()).select_from(asked).scalar_subquery()
     devices = select(fleet.c.devices).scalar_subquery()
-    chosen = or_(count * MOST > devices, bounds.selected_columns.device_id.in_(select(asked.c.device_id)))
-    return bounds.where(count * FEW > devices, chosen)
+    chosen = or_(count * BOUND_ALL_RATIO > devices, bounds.selected_columns.device_id.in_(select(asked.c.device_id)))
+    return bounds.where(count * INDEX_RATIO > devices, chosen)
 
 
 def window_may_reach(reach: CTE, bounds: CTE, number: int, *, up: bool) -> ColumnElement[bool]:

@@ -39,8 +39,8 @@ LOWEST, HOUR_CUT, CUT, HIGHEST = (bindparam(name, type_=TIME) for name in ("lowe
 
 ZERO_ROWS = literal_column("0", BigInteger)  # OFFSET 0: a subquery that the planner leaves as it is
 NONE = literal_column("interval '0'", Interval)
-AN_HOUR = literal_column("interval '1 hour'", Interval)
-A_MOMENT = literal_column("interval '1 microsecond'", Interval)  # the finest step of the database's clock
+ONE_HOUR = literal_column("interval '1 hour'", Interval)
+CLOCK_STEP = literal_column("interval '1 microsecond'", Interval)  # the finest step of the database's clock
 
 
 def partials_of(
@@ -81,7 +81,7 @@ def stitched_partials(features: Sequence[Feature], sought: FromClause) -> FromCl
     ]
     for number, _ in enumerate(windows_of(features)):
         since = sought.c[f"since_{number}"]
-        whole = func.time_bucket(AN_HOUR, since, type_=TIME) + AN_HOUR
+        whole = func.time_bucket(ONE_HOUR, since, type_=TIME) + ONE_HOUR
         front = level_partials(five, metrics, sought).where(since < BUCKET, func.least(whole, HOUR_CUT) > BUCKET)
         partials.append(with_front(front, number + 1))
     return union_sources(partials)
@@ -119,7 +119,7 @@ def level_partials(level: Level, metrics: Sequence[Metric], read: FromClause) ->
     rollup = bucket_partials(level.relation, metrics)
     bucket, width = rollup.time, literal(level.bucket, Interval)
     last_sample = bucket + func.greatest(width - read.c.every, NONE)
-    at = bucket.label("time"), last_sample.label("seen"), (bucket + width - A_MOMENT).label("readable_from")
+    at = bucket.label("time"), last_sample.label("seen"), (bucket + width - CLOCK_STEP).label("readable_from")
     return bind_device(select(*at, *rollup.columns(part_names(metrics))), rollup, read)
 
 

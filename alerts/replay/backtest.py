@@ -33,7 +33,7 @@ MAX_READINGS = 200_000  # devices x instants, 30 to 60 µs each; windows of many
 BUCKETS_IN_A_READING = 25
 ROWS_AT_ONCE, INSTANTS_AT_ONCE = 20_000, 48
 GROWTH = timedelta(days=31)  # what a forecast reads
-A_MOMENT = timedelta(microseconds=1)
+CLOCK_STEP = timedelta(microseconds=1)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 # (window, step): rules with windows up to `window` use this step, read from the coarsest level that fits it.
 STEPS = ((2 * HOUR, 5 * MINUTE), (12 * HOUR, 15 * MINUTE), (timedelta.max, HOUR))
@@ -79,7 +79,7 @@ class BacktestPlan:
         """Yield the instants, a moment before the ends of buckets: all earlier samples are then in closed buckets."""
         for start in range(0, self.instants, size):
             numbers = range(start, min(start + size, self.instants))
-            yield [self.begin + (number + 1) * self.step - A_MOMENT for number in numbers]
+            yield [self.begin + (number + 1) * self.step - CLOCK_STEP for number in numbers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ async def run(
     for instants in plan.batches(size):
         for transition in await replay.go_on(source, instants):
             of_rule = tallies[transition.rule_id]
-            reported = replace(transition, at=transition.at + A_MOMENT)
+            reported = replace(transition, at=transition.at + CLOCK_STEP)
             place = transition.device_id, transition.instance
             of_rule.setdefault(place, BacktestSummary(*place)).take(reported)
         done += len(instants)

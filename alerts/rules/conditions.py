@@ -159,13 +159,13 @@ class AnyOf(Strict):
 
 
 # The model of a condition, by a field that only this model has.
-TELLING = (
+KIND_BY_FIELD = (
     ("all", "all"), ("any", "any"), ("no_data_minutes", "no_data"), ("offline_minutes", "offline"),
     ("service", "service"), ("change_by", "change"), ("within_days", "forecast"), ("deviations", "baseline"),
 )  # fmt: skip
 
 
-OF_INSTANCES = {
+INSTANCE_KINDS = {
     "metric": "series", "change": "series_change", "forecast": "series_forecast", "baseline": "series_baseline"
 }  # fmt: skip
 
@@ -173,8 +173,8 @@ OF_INSTANCES = {
 def kind_of(value: Any) -> str:
     """Return the kind of a condition; without a distinguishing field it is `metric`."""
     fields = value if isinstance(value, dict) else getattr(value, "__dict__", {})
-    kind = next((kind for field, kind in TELLING if field in fields), "metric")
-    return OF_INSTANCES.get(kind, kind) if "instance" in fields else kind
+    kind = next((kind for field, kind in KIND_BY_FIELD if field in fields), "metric")
+    return INSTANCE_KINDS.get(kind, kind) if "instance" in fields else kind
 
 
 Condition = Annotated[

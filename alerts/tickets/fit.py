@@ -16,7 +16,7 @@ from db.sql import load_beside
 
 QUERIES = load_beside(__file__, "fit.sql")
 
-WRITTEN = {
+WRITTEN_COLUMNS = {
     "service_requests": [
         "request_number", "title", "description", "client_id", "created_by_user_id", "business_id",
         "service_location_id", "urgency_level_id", "priority_level_id", "status_id", "requested_date",
@@ -30,7 +30,7 @@ WRITTEN = {
         "is_business_owner", "password_hash",
     ],
 }  # fmt: skip
-FOLLOWS = {
+CONSEQUENCES = {
     "service_requests": "no ticket opens",
     "service_request_history": "tickets are opened without a row in the history",
     "users": "no service user can be created for a business: name a user in RTS_TICKET_CLIENT",
@@ -62,9 +62,9 @@ async def of_look_ups(look_ups: LookUps) -> AsyncIterator[str]:
 
 async def of_columns(connection: Connection) -> AsyncIterator[str]:
     """Look for columns that must be filled and that we don't fill."""
-    for table, columns in WRITTEN.items():
+    for table, columns in WRITTEN_COLUMNS.items():
         for row in await connection.fetch(*QUERIES.bind("demanded_columns", table=table, columns=columns)):
-            yield f"{table}.{row['attname']} is NOT NULL without a default, and we do not fill it: {FOLLOWS[table]}."
+            yield f"{table}.{row['attname']} is NOT NULL without a default, and unset by tickets: {CONSEQUENCES[table]}."
 
 
 async def of_rights(connection: Connection) -> AsyncIterator[str]:

@@ -22,7 +22,7 @@ Message = dict[str, Any]
 QUEUED_MESSAGES = 512  # answers, commands, events; states of devices come on top, two for each device followed
 SEND_SECONDS = 10.0
 MESSAGES_PER_MINUTE = 600
-PATIENCE = 50  # messages over the rate that are refused before the socket is closed
+MAX_REFUSED = 50  # messages over the rate that are refused before the socket is closed
 
 # Close codes: RFC 6455, section 7.4.1; from 4000 on they are ours.
 GOING_AWAY, POLICY, TRY_AGAIN, UNAUTHORIZED, SLOW = 1001, 1008, 1013, 4401, 4408
@@ -120,7 +120,7 @@ class LiveClient:
         """Count a message of this client; return 0.0, or how long it has to wait when there are too many."""
         wait = self._rate.take("messages")
         self._refused = self._refused + 1 if wait else 0
-        if self._refused > PATIENCE:
+        if self._refused > MAX_REFUSED:
             self.drop(POLICY, "too many messages")
         return wait
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from api.services import get_services
 
 router = APIRouter(prefix="/api", tags=["health"])
-PATIENCE_SECONDS = 5.0
+TIMEOUT_SECONDS = 5.0
 
 
 class Health(BaseModel):
@@ -35,7 +35,7 @@ class Ready(BaseModel):
 async def health(request: Request) -> Health:
     """Answer 200 when the database answers, 503 otherwise; needs no token."""
     services = get_services(request)
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         await services.pool.fetchval("SELECT 1")
     return Health(status="ok", buffered_samples=services.commits.buffered)
 

@@ -19,10 +19,10 @@ from ingest.errors import IngestBusyError
 log = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
-OF_ONE_ADDRESS = 4 * MIB  # bytes that requests without a token hold for each address
+MAX_PER_ADDRESS = 4 * MIB  # bytes that requests without a token hold for each address
 SLOW_BODY = 64 * 1024  # bytes charged for a body that does not arrive at once: its connection buffers as much
 ASKING_SECONDS = 2.0
-SPENT = 0.9  # share of the budget from which this process is not ready for more
+SPENT_SHARE = 0.9  # share of the budget from which this process is not ready for more
 
 Kind = Literal["agent", "person", "address"]
 
@@ -52,11 +52,11 @@ class BodyBudget:
     @property
     def is_spent(self) -> bool:
         """Whether a large body would be refused now."""
-        return self.in_memory >= SPENT * self.together
+        return self.in_memory >= SPENT_SHARE * self.together
 
     def room_for(self, holder: Holder) -> "Room":
         """Return the account of one body's bytes; close it to release them."""
-        limit = OF_ONE_ADDRESS if holder.kind == "address" else self._of_sender
+        limit = MAX_PER_ADDRESS if holder.kind == "address" else self._of_sender
         group = "address" if holder.kind == "address" else ("business", holder.business_id)
         return Room(self, ((holder.key, limit), (group, self._of_group[holder.kind])))
 

@@ -26,7 +26,7 @@ QUERIES = load_beside(__file__, "readiness.sql")
 log = logging.getLogger(__name__)
 
 KEEP_SECONDS = 2.0
-PATIENCE_SECONDS = 2.0
+TIMEOUT_SECONDS = 2.0
 FULL_SHARE = 0.9  # of the buffer
 STUCK_SECONDS = 30.0  # a flush takes milliseconds; each of its statements ends by its own time-out after 20
 FAILED_SECONDS = 10.0  # after a failed flush; then an upload may try again
@@ -81,7 +81,7 @@ class Readiness:
 
     async def _ask(self) -> Reason | None:
         try:
-            row = await self._within_patience(self._pool.fetchrow(QUERIES["check_writable"]))
+            row = await self._within_timeout(self._pool.fetchrow(QUERIES["check_writable"]))
         except asyncpg.UndefinedTableError:
             return OTHER_SCHEMA
         except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
@@ -90,7 +90,7 @@ class Readiness:
         assert row is not None
         return self._judge(row)
 
-    async def _within_patience(self, query: Coroutine[Any, Any, asyncpg.Record | None]) -> asyncpg.Record | None:
+    async def _within_timeout(self, query: Coroutine[Any, Any, asyncpg.Record | None]) -> asyncpg.Record | None:
         """Return the row of a query, or raise TimeoutError without waiting for the cancellation.
 
         asyncpg sends the cancellation on its own connection and waits for seconds where nothing answers.
@@ -98,7 +98,7 @@ class Readiness:
         task = asyncio.ensure_future(query)
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
-        done, _ = await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+        done, _ = await asyncio.wait({task}, timeout=TIMEOUT_SECONDS)
         if not done:
             task.add_done_callback(ignore_outcome)
             task.cancel()

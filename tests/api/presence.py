@@ -12,7 +12,7 @@ from tests.conftest import MakeDevice
 from tests.devices import Device
 
 INTERVAL = timedelta(seconds=300)
-PATIENCE = OfflineThresholds(INTERVAL, 2, 3)
+THRESHOLDS = OfflineThresholds(INTERVAL, 2, 3)
 COLUMNS = "status, status_due_at, status_changed_at, last_heartbeat, last_metrics_received"
 
 
@@ -34,7 +34,7 @@ async def row_of(pool: asyncpg.Pool, device: Device) -> asyncpg.Record:
 async def look(pool: asyncpg.Pool, at_once: int = 5000) -> int:
     """Sweep, as the worker does."""
     async with pool.acquire() as connection:
-        return await sweep(connection, utc_now(), PATIENCE, at_once)
+        return await sweep(connection, utc_now(), THRESHOLDS, at_once)
 
 
 @pytest.fixture(autouse=True)

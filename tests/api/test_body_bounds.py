@@ -13,7 +13,7 @@ import pytest
 
 from api.app import Application
 from api.bodies import Gunzip
-from api.server.body_budget import MIB, OF_ONE_ADDRESS, BodyBudget, Holder
+from api.server.body_budget import MAX_PER_ADDRESS, MIB, BodyBudget, Holder
 from api.server.body_errors import BadCompressionError
 from core.settings import Settings
 from ingest.errors import IngestBusyError
@@ -160,7 +160,7 @@ async def test_callers_without_a_token_have_a_small_share(settings: Settings) ->
         stalled = asyncio.gather(*(Stalled(port, path, None, 200_001, 200_000).answer() for _ in range(60)))
         budget = application.web.state.services.budget
         await until(lambda: budget.in_memory > 0)
-        assert budget.in_memory <= OF_ONE_ADDRESS
+        assert budget.in_memory <= MAX_PER_ADDRESS
         assert {status for status, _ in await stalled} <= {503, 408}
         await until(lambda: budget.in_memory == 0)
 

@@ -12,7 +12,7 @@ import pytest
 
 from core.clock import utc_now
 from devices.presence import MANY_DEVICES, QUERIES, note_outage, sweep
-from tests.api.presence import INTERVAL, PATIENCE, look, pass_time, row_of, witness
+from tests.api.presence import INTERVAL, THRESHOLDS, look, pass_time, row_of, witness
 from tests.calls import course, told
 from tests.conftest import MakeDevice
 from tests.people import Tenant
@@ -106,11 +106,11 @@ async def test_twenty_thousand_silent_devices_are_one_quick_sweep(
     await add(alone, bob, 10, now)
     await alone.execute("ANALYZE agent_devices")
     began = time.monotonic()
-    assert await sweep(alone, now, PATIENCE) == 20_000
+    assert await sweep(alone, now, THRESHOLDS) == 20_000
     assert time.monotonic() - began < 60
     assert await counts(alone, alice) == {"warning": 20_000}
     assert await counts(alone, bob) == {"online": 10}
-    assert await sweep(alone, now, PATIENCE) == 0
+    assert await sweep(alone, now, THRESHOLDS) == 0
 
 
 SWEEP = {"heartbeat_interval": INTERVAL, "warning_after": 2.0, "offline_after": 3.0, "limit": 5000, "only": None}
@@ -164,18 +164,18 @@ async def test_no_device_is_silent_while_no_upload_arrives_at_all(
     for tenant in (alice, bob):
         await add(alone, tenant, MANY_DEVICES, start)
     for minutes in range(8, 240, 2):  # no upload gets here for four hours
-        assert await sweep(alone, start + timedelta(minutes=minutes), PATIENCE) == 0
+        assert await sweep(alone, start + timedelta(minutes=minutes), THRESHOLDS) == 0
     back = start + timedelta(minutes=240)
     await alone.execute(  # then all but Alice's are heard again
         "UPDATE agent_devices SET last_metrics_received = $2 WHERE business_id = $1 AND status_due_at IS NOT NULL",
         bob.business_id, back,
     )  # fmt: skip
-    assert await sweep(alone, back + timedelta(minutes=7), PATIENCE) == 0
+    assert await sweep(alone, back + timedelta(minutes=7), THRESHOLDS) == 0
     await alone.execute(
         "UPDATE agent_devices SET last_metrics_received = $2 WHERE business_id = $1 AND status_due_at IS NOT NULL",
         bob.business_id, back + timedelta(minutes=10),
     )  # fmt: skip
-    assert await sweep(alone, back + timedelta(minutes=10), PATIENCE) == MANY_DEVICES
+    assert await sweep(alone, back + timedelta(minutes=10), THRESHOLDS) == MANY_DEVICES
     assert await counts(alone, alice) == {"warning": MANY_DEVICES}
     assert await counts(alone, bob) == {"online": MANY_DEVICES}
 
@@ -186,7 +186,7 @@ async def test_a_worker_that_was_away_finds_devices_as_they_are(
     now = utc_now()
     await add(alone, alice, 20, now - timedelta(hours=3))
     await add(alone, bob, 20, now - timedelta(minutes=1))
-    assert await sweep(alone, now, PATIENCE) == 20
+    assert await sweep(alone, now, THRESHOLDS) == 20
     assert await counts(alone, alice) == {"offline": 20}
 
 
@@ -201,7 +201,7 @@ async def test_a_silence_that_may_be_theirs_is_told(
     now = utc_now()
     await add(alone, alice, of_alice, now - timedelta(minutes=20), interval)
     await add(alone, bob, of_bob, now - timedelta(minutes=20), interval)
-    assert await sweep(alone, now, PATIENCE) == of_alice + of_bob
+    assert await sweep(alone, now, THRESHOLDS) == of_alice + of_bob
     assert await counts(alone, alice) == {"offline": of_alice}
 
 
@@ -212,7 +212,7 @@ async def test_devices_in_step_with_one_another_are_no_outage(
     await add(alone, bob, 1, now - timedelta(seconds=601))
     for tenant in (alice, bob):
         await add(alone, tenant, MANY_DEVICES, now - timedelta(seconds=301))
-    assert await sweep(alone, now, PATIENCE) == 1
+    assert await sweep(alone, now, THRESHOLDS) == 1
 
 
 async def test_an_outage_is_in_the_log_once(
@@ -222,7 +222,7 @@ async def test_an_outage_is_in_the_log_once(
     for tenant in (alice, bob):
         await add(alone, tenant, MANY_DEVICES, now - timedelta(minutes=20))
     for seconds in range(0, 60, 5):
-        assert await note_outage(alone, now + timedelta(seconds=seconds), PATIENCE)
+        assert await note_outage(alone, now + timedelta(seconds=seconds), THRESHOLDS)
     messages = [record.message for record in caplog.records if record.name.startswith("devices.")]
     assert ["no device made contact" in message for message in messages] == [True]
 
@@ -251,4 +251,4 @@ async def test_several_sites_of_one_customer_that_fall_silent_together_are_our_l
     now = utc_now()
     await add(alone, alice, 18, now - timedelta(minutes=40))
     await alone.execute(SITES, alice.business_id, sites, timedelta(seconds=apart))
-    assert await sweep(alone, now, PATIENCE) == (0 if is_ours else 18)
+    assert await sweep(alone, now, THRESHOLDS) == (0 if is_ours else 18)

@@ -13,7 +13,7 @@ import pytest
 from core.clock import utc_now
 from core.errors import AgentNotFoundError
 from core.metrics import METRICS
-from rollups.charted_devices import MOST, REMEMBERED, ChartedDevice, ChartMemory, read_device, still_holds
+from rollups.charted_devices import MAX_AGE, MAX_REMEMBERED, ChartedDevice, ChartMemory, read_device, still_holds
 from rollups.errors import InvalidRangeError
 from rollups.history import History, read_history
 from rollups.plans import ROLLUPS, HistoryQuery
@@ -147,8 +147,8 @@ def test_a_level_may_be_complete_for_longer_than_planned_but_not_for_less() -> N
 def test_the_device_charted_longest_ago_is_forgotten() -> None:
     memory, tenant = ChartMemory(), uuid4()
     device: Any = {}
-    keys = [(tenant, uuid4()) for _ in range(MOST + 2)]
-    for key in [*keys[:MOST], keys[0], *keys[MOST:]]:
+    keys = [(tenant, uuid4()) for _ in range(MAX_REMEMBERED + 2)]
+    for key in [*keys[:MAX_REMEMBERED], keys[0], *keys[MAX_REMEMBERED:]]:
         memory.keep(key, device, NOW)
     assert [memory.recall(key, NOW) is None for key in keys[:4]] == [False, True, True, False]
-    assert memory.recall(keys[0], NOW + REMEMBERED) is None
+    assert memory.recall(keys[0], NOW + MAX_AGE) is None

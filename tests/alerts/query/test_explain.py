@@ -1,6 +1,5 @@
 """The explanation of a rule: its screen shows what it compares with which limit, and which devices remain."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -18,13 +17,6 @@ from tests.people import Tenant
 from tests.rules import Rules
 
 BASELINE = {"metric": "cpu_percent", "deviations": 3, "floor": 1, "duration_minutes": 10}
-
-
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database)
-    yield connection
-    await connection.close()
 
 
 async def stored(connection: asyncpg.Connection, rules: Rules, tenant: Tenant, condition: dict[str, Any]) -> RuleRow:

@@ -1,6 +1,6 @@
 """The scan of the fleet before rules are evaluated on single devices: results are the same with and without it."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -72,13 +72,6 @@ RETURNING id
 RETIRE = "UPDATE agent_devices SET is_active = false, clock_shift = '0' WHERE device_name = 'screened'"
 # Sums of these are exact, in whatever order a plan adds them up.
 values = st.lists(st.sampled_from([10.0, 10.125, 50.0, 90.0, 90.25, 99.5, None]), min_size=1, max_size=40)
-
-
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database, server_settings={"plan_cache_mode": "force_custom_plan"})
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alerts.replay.backtest import A_MOMENT
+from alerts.replay.backtest import CLOCK_STEP
 from alerts.replay.replayer import Replay, replay
 from alerts.rules.conditions import parse_condition
 from alerts.rules.terms import Rule, Scope
@@ -79,7 +79,7 @@ async def test_rollups_and_raw_samples_tell_the_same(
     end = begin + len(samples) * FIVE + 60 * MINUTE
     await measure(connection, device_id, begin + timedelta(seconds=offset), samples)
     await refresh_level(connection, LEVELS[1].relation, begin, end)
-    instants = [begin + number * FIVE - A_MOMENT for number in range(1, (end - begin) // FIVE)]
+    instants = [begin + number * FIVE - CLOCK_STEP for number in range(1, (end - begin) // FIVE)]
     rules = rules_for(device_id, LONG)
     raw = await replay(connection, rules, instants, level=RAW)
     assert told(await replay(connection, rules, instants, level=LEVELS[1]), rules) == told(raw, rules)
