@@ -64,7 +64,7 @@ async def of_columns(connection: Connection) -> AsyncIterator[str]:
     """Look for columns that must be filled and that we don't fill."""
     for table, columns in WRITTEN_COLUMNS.items():
         for row in await connection.fetch(*QUERIES.bind("demanded_columns", table=table, columns=columns)):
-            yield f"{table}.{row['attname']} is NOT NULL without a default, and unset by tickets: {CONSEQUENCES[table]}."
+            yield f"{table}.{row['attname']} is NOT NULL without a default, and tickets omit it: {CONSEQUENCES[table]}."
 
 
 async def of_rights(connection: Connection) -> AsyncIterator[str]:
