@@ -24,22 +24,19 @@ WRAP, WRAP_ROOM = 2.0**32, 2.0**30
 def mark_breaks(samples: Sequence[Sample], *, are_parts: bool = False) -> dict[int, Sample]:
     """Return the samples of one upload that are stored as breaks, by their position in `samples`.
 
+    Each value is compared with the one before it, in whichever sample that was: a counter may be missing in between.
     `are_parts`: missing values of a sample may arrive later, so a missing uptime does not mean a restart.
     """
-    return {
-        place: broken
-        for place, (before, after) in enumerate(pairwise(samples), 1)
-        if (
-            (after.network_rx_bytes or 0) < (before.network_rx_bytes or 0)
-            or (after.network_tx_bytes or 0) < (before.network_tx_bytes or 0)
-        )
-        and (broken := broken_after(counters_by_name(before), before.collected_at, after, are_parts=are_parts))
-    }
-
-
-def counters_by_name(sample: Sample) -> dict[str, Any]:
-    """Return the uptime (seconds) and the counters (bytes) of a sample by column name; None: not measured."""
-    return {name: getattr(sample, name) for name in ("uptime_seconds", *COUNTERS)}
+    broken: dict[int, Sample] = {}
+    for name in COUNTERS:
+        values = [(place, value) for place, one in enumerate(samples) if (value := getattr(one, name)) is not None]
+        for (earlier, highest), (place, value) in pairwise(values):
+            if value < highest:
+                before, after = samples[earlier], broken.get(place, samples[place])
+                known = {"uptime_seconds": before.uptime_seconds, name: highest}
+                marked = broken_after(known, before.collected_at, after, are_parts=are_parts)
+                broken |= {place: marked} if marked else {}
+    return broken
 
 
 def broken_after(
@@ -47,7 +44,7 @@ def broken_after(
 ) -> Sample | None:
     """Return a copy of `sample` whose fallen counters are stored as breaks; None if no counter fell.
 
-    `before` has the values of the device's sample at `before_at`, as `counters_by_name` gives them.
+    `before` has the uptime (seconds) and counters (bytes) of the device's sample at `before_at` by column name.
     """
     earlier = before.get("uptime_seconds")
     if sample.collected_at <= before_at or was_started(earlier, before_at, sample, are_parts=are_parts):
@@ -69,9 +66,11 @@ def was_started(earlier: float | None, before_at: datetime, sample: Sample, *, a
     uptime = sample.uptime_seconds
     if are_parts and earlier is not None and uptime is None:
         return False
-    if earlier is None or uptime is None or uptime < earlier:
+    if uptime is None or uptime < (earlier or 0):
         return True
     passed = (sample.collected_at - before_at).total_seconds()
+    if earlier is None:
+        return bool(uptime <= passed + TOLERANCE_SECONDS)
     return bool(uptime <= passed + TOLERANCE_SECONDS and uptime < earlier + passed - TOLERANCE_SECONDS)
 
 

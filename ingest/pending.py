@@ -11,6 +11,8 @@ from ingest.copy_rows import encode_rows, microseconds
 from ingest.counter_breaks import broken_after, mark_breaks
 from ingest.samples import Decoded, Note, Sample, has_values
 
+LOOK_BACK = 300  # samples in which a counter is looked for
+
 
 @dataclass(slots=True, eq=False)
 class Upload:
@@ -97,9 +99,14 @@ class Upload:
     def _as_stored(self, start: int, samples: Sequence[Sample]) -> Sequence[Sample]:
         if len(samples) == 1 and not start and self.before is None:
             return samples
-        before = self.decoded.samples[start - 1 : start] if start else [self.before] if self.before else []
+        before = self._counted_before(start) if start else [self.before] if self.before else []
         breaks = mark_breaks([*before, *samples], are_parts=self.merges)
         return [breaks.get(place, sample) for place, sample in enumerate(samples, len(before))] if breaks else samples
+
+    def _counted_before(self, start: int) -> list[Sample]:
+        """Return the last sample with both counters before a place, as a list; that before the place if none has."""
+        earlier = reversed(self.decoded.samples[max(0, start - LOOK_BACK) : start])
+        return [next(filter(has_counters, earlier), self.decoded.samples[start - 1])]
 
     def mark_break(self, row: "Row", before: Mapping[str, Any], before_at: datetime) -> None:
         """Store a row as a break if its counters fell since the device's sample before, which had these values."""
@@ -118,6 +125,11 @@ class Row:
     collected_at: datetime
     encoded: bytes
     unknown: bytes | None = None  # JSON of the sample's unknown fields
+
+
+def has_counters(sample: Sample) -> bool:
+    """Return whether a sample has both counters of the network."""
+    return sample.network_rx_bytes is not None and sample.network_tx_bytes is not None
 
 
 def has_series(sample: Sample) -> bool:

@@ -29,8 +29,9 @@ WHERE d.id = u.id
                 AND d.sample_lag IS NULL AND d.sample_lag_since IS NULL
                 AND d.clock_shift = '0' AND d.clock_off_since IS NULL
                 AND (u.oldest <= d.current_collected_at
-                     OR ((d.current_metrics ->> 'network_rx_bytes')::float8 > u.first_rx
-                         OR (d.current_metrics ->> 'network_tx_bytes')::float8 > u.first_tx) IS NOT TRUE)
+                     OR (COALESCE((d.current_metrics ->> 'network_rx_bytes')::float8, 'infinity') > u.first_rx
+                         OR COALESCE((d.current_metrics ->> 'network_tx_bytes')::float8, 'infinity') > u.first_tx)
+                        IS NOT TRUE)
       END
 RETURNING d.id, d.business_id,
           ARRAY(SELECT r.alert_type
@@ -199,11 +200,27 @@ SELECT a.id, a.token_hash, a.business_id,
              FROM agent_alert_history h JOIN agent_alerts r ON r.id = h.agent_alert_id
              WHERE h.agent_device_id = a.id AND h.status IN ('active', 'acknowledged')) AS alerts,
        CASE WHEN a.oldest > a.current_collected_at
-                 AND ((a.known_metrics ->> 'network_rx_bytes')::float8 > (a.first_metrics ->> 'network_rx_bytes')::float8
-                      OR (a.known_metrics ->> 'network_tx_bytes')::float8
+                 AND ((c.counted ->> 'network_rx_bytes')::float8 > (a.first_metrics ->> 'network_rx_bytes')::float8
+                      OR (c.counted ->> 'network_tx_bytes')::float8
                          > (a.first_metrics ->> 'network_tx_bytes')::float8)
-            THEN a.known_metrics END AS fallen_from, a.current_collected_at AS fallen_since
+            THEN c.counted END AS fallen_from, c.at AS fallen_since
 FROM accepted a
+LEFT JOIN LATERAL ( -- the sample before may lack the counters
+    SELECT m.collected_at AS at,
+           jsonb_build_object('uptime_seconds', m.uptime_seconds,
+                              'network_rx_bytes', counter_value(m.network_rx_bytes),
+                              'network_tx_bytes', counter_value(m.network_tx_bytes)) AS counted
+    FROM agent_metrics m
+    WHERE num_nulls(a.known_metrics ->> 'network_rx_bytes', a.known_metrics ->> 'network_tx_bytes') = 2
+      AND num_nonnulls(a.first_metrics ->> 'network_rx_bytes', a.first_metrics ->> 'network_tx_bytes') > 0
+      AND m.agent_device_id = a.id AND m.collected_at < a.current_collected_at
+      AND m.collected_at > a.current_collected_at - interval '1 day'
+      AND num_nonnulls(m.network_rx_bytes, m.network_tx_bytes) > 0
+    ORDER BY m.collected_at DESC
+    LIMIT 1
+) earlier ON true
+CROSS JOIN LATERAL (SELECT COALESCE(earlier.counted, a.known_metrics) AS counted,
+                           COALESCE(earlier.at, a.current_collected_at) AS at) c
 
 -- create_incoming --
 -- Holds a batch with duplicates until it is merged; emptied at the end of each transaction.

@@ -53,6 +53,29 @@ async def test_a_fall_without_a_reboot_is_no_spike(device: Device, database: str
         await connection.close()
 
 
+@pytest.mark.parametrize("at_once", [True, False], ids=["one upload", "one by one"])
+@pytest.mark.parametrize("lacking", ["network_rx_bytes", "uptime_seconds"])
+async def test_a_fall_after_a_sample_that_lacks_something_is_no_spike(
+    device: Device, lacking: str, at_once: bool
+) -> None:
+    start, samples = story(50 * GB)
+    del samples[5][lacking]
+    for group in [samples] if at_once else [[one] for one in samples]:
+        await device.accepted(*group)
+    assert await highest(device, start, "raw") <= 1.05 * MB
+    assert (await seen(device))["current_metrics"]["network_rx_bytes"] == samples[-1]["network_rx_bytes"]
+
+
+async def test_a_reboot_while_the_counter_was_missing_counts_from_zero(device: Device) -> None:
+    start, samples = story(0, reboot=True)
+    del samples[5]["network_rx_bytes"], samples[6]["network_rx_bytes"]
+    for one in samples:
+        await device.accepted(one)
+    answer = await device.history(start=start.isoformat(), metric="network_rx_bytes", interval="raw")
+    rates = [point["network_rx_bytes"] for point in answer["metrics"]]
+    assert rates[7] == pytest.approx(360 * MB / 900, rel=0.01)
+
+
 async def test_a_reboot_counts_from_zero(device: Device) -> None:
     start, samples = story(0, reboot=True)
     await device.accepted(*samples)

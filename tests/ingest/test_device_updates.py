@@ -32,7 +32,6 @@ STARTED = utc_now() - 24 * HOUR  # when the devices were
 USUAL: dict[str, str] = {
     "nothing": "",
     "an open alert": "",  # made below
-    "disabled metrics of the last sample": "current_metrics = '{}'",
     "a token that was replaced and whose time is set":
         "previous_agent_token = repeat('a', 64), previous_token_until = now() + interval '1 hour'",
 }  # fmt: skip
@@ -50,6 +49,7 @@ UNUSUAL = {
         "boot_changed_at = now() - interval '1 hour'",
     "a lag": "sample_lag = '-5 minutes', sample_lag_since = now() - interval '1 hour'",
     "a clock that was off": "clock_off_since = now() - interval '1 hour', clock_shift = '-5 minutes'",
+    "no counters in the last sample": "current_metrics = '{}'",
     "counters that were higher": "current_metrics = current_metrics || '{\"network_rx_bytes\": 9e12}'",
     "a new token": "previous_agent_token = repeat('a', 64)",
     "another token": "agent_token = repeat('b', 64)",
