@@ -1,6 +1,7 @@
 """Metrics of this machine, by psutil. Gigabytes are 10**9 bytes, percentages 0..100."""
 
 import platform
+import re
 import socket
 import time
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from agent.measured import measured
 GB = 1e9
 WATCHED_PROCESSES = 6
 OS_TYPES = {"Linux": "linux", "Windows": "windows", "Darwin": "macos"}
+# What goes through them also goes through a real adapter, and would be counted twice.
+TUNNELS = re.compile(r"^(tun\d*|tap\d*|utun\d*|wg\d*|sit\d*|isatap.*|kube.*|vmnet\d*)$", re.IGNORECASE)
 # The state of a process → the state of a service.
 STATES = {psutil.STATUS_STOPPED: "stopped", psutil.STATUS_ZOMBIE: "error", psutil.STATUS_DEAD: "stopped"}
 
@@ -74,7 +77,9 @@ class Collector:
 def network_totals() -> tuple[int, int] | None:
     """Return the bytes that real adapters received and sent since the start; None when there is no adapter."""
     adapters = [
-        counters for name, counters in psutil.net_io_counters(pernic=True).items() if not UNREAL_INTERFACES.match(name)
+        counters
+        for name, counters in psutil.net_io_counters(pernic=True).items()
+        if not UNREAL_INTERFACES.match(name) and not TUNNELS.match(name)
     ]
     if not adapters:
         return None

@@ -19,7 +19,7 @@ UNREAL_DISKS = frozenset({
 })  # fmt: skip
 UNREAL_INTERFACE = re.compile(
     r"^(lo\d*|loopback.*|veth.*|vethernet.*|docker\d*|br-.*|br\d+|bridge\d*|virbr.*|vnet\d+|cni.*|flannel.*|cali.*|tun\d*|tap\d*|utun\d*|"
-    r"awdl\d*|llw\d*|ifb\d*|dummy\d*|vmnet\d*)$",
+    r"wg\d*|sit\d*|isatap.*|kube.*|awdl\d*|llw\d*|ifb\d*|dummy\d*|vmnet\d*)$",
     re.IGNORECASE,
 )
 

@@ -51,7 +51,8 @@ class Counters(NamedTuple):
     bytes_sent: int
 
 
-@pytest.mark.parametrize("virtual", ["lo", "Loopback Pseudo-Interface 1", "veth12ab", "docker0", "br-1f", "virbr0"])
+@pytest.mark.parametrize("virtual", ["lo", "Loopback Pseudo-Interface 1", "veth12ab", "docker0", "br-1f", "virbr0",
+                                     "tun0", "tap1", "utun3", "wg0"])  # fmt: skip
 def test_a_virtual_adapter_counts_for_nothing(monkeypatch: pytest.MonkeyPatch, virtual: str) -> None:
     adapters = {"eth0": Counters(5, 7), virtual: Counters(1000, 1000)}
     monkeypatch.setattr(psutil, "net_io_counters", lambda **_: adapters)
