@@ -13,8 +13,8 @@ from core.text import clean_name
 
 NAMES = (
     "kind", "alert_id", "alert_name", "alert_type", "severity", "alert_message", "triggered_at", "resolved_at",
-    "metric_value", "threshold_value", "resolved_value", "reason", "agent_id", "device_name", "business_id",
-    "business_name",
+    "metric_value", "threshold_value", "resolved_value", "reason", "agent_id", "device_name", "instance",
+    "business_id", "business_name",
 )  # fmt: skip
 
 Row = Mapping[str, Any] | asyncpg.Record  # a notification that was claimed: a row of `claim_notifications`
@@ -68,7 +68,8 @@ def compose_sentence(row: Row) -> str:
     values = (f"{now} now" if now else "over") + (f", was {was}" if was else "")
     lasted = f" after {span_in_words(ended - began)}" if ended else ""
     note = f"; {row['reason']}" if row["reason"] not in (None, "recovered") else ""
-    return clean_name(f"{row['alert_name']} on {row['device_name']}: {values}; ended {in_words(ended)}{lasted}{note}")
+    where = f"{row['device_name']} ({row['instance']})" if row["instance"] else row["device_name"]
+    return clean_name(f"{row['alert_name']} on {where}: {values}; ended {in_words(ended)}{lasted}{note}")
 
 
 def webhook_alert(row: Row) -> dict[str, Any]:

@@ -52,7 +52,7 @@ WITH waiting AS MATERIALIZED (
     RETURNING n.id, n.kind, n.channel, n.recipient, n.attempts, n.agent_alert_history_id
 )
 SELECT c.id, c.kind, c.channel, c.recipient, c.attempts, h.id AS alert_id, h.severity, h.alert_message, h.triggered_at,
-       h.resolved_at, h.resolved_value, h.metric_value, h.threshold_value, a.alert_name, a.alert_type,
+       h.resolved_at, h.resolved_value, h.metric_value, h.threshold_value, h.instance, a.alert_name, a.alert_type,
        CASE WHEN h.status = 'auto_resolved' THEN h.resolution_notes END AS reason, a.business_id AS owner_id,
        d.id AS agent_id, d.device_name, b.id AS business_id, b.business_name
 FROM claimed c

@@ -100,9 +100,11 @@ async def device(make_device: MakeDevice, dora: Tenant) -> Device:
     return await make_device(dora)
 
 
-async def told(evaluator: Evaluator, tenant: Tenant, *recipients: str) -> None:
+async def told(
+    evaluator: Evaluator, tenant: Tenant, *recipients: str, conditions: dict[str, Any] | None = None
+) -> None:  # fmt: skip
     """A rule of a tenant that tells these recipients."""
-    rule = await evaluator.rule(simple(), tenant.business_id)
+    rule = await evaluator.rule(conditions or simple(), tenant.business_id)
     await evaluator.connection.execute(
         "UPDATE agent_alerts SET notification_recipients = $2 WHERE id = $1", rule, json.dumps(recipients)
     )
@@ -149,6 +151,32 @@ async def test_recipients_of_an_alert_are_notified_of_its_end(
         await evaluate(evaluator.connection, now + minutes * MINUTE)
     await send_due(evaluator.connection, senders, now + 8 * MINUTE)
     assert [kind for message in hook.alerts() for kind, _ in message] == ["firing", "resolved"]
+
+
+async def test_the_end_on_one_of_two_disks_names_the_disk(
+    evaluator: Evaluator, device: Device, hook: Hook, mailbox: tuple[Mailbox, str], senders: dict[str, Channel]
+) -> None:
+    full = {"metric": "disk.percent", "instance": "*", "operator": ">", "threshold": 90, "duration_minutes": 10}
+    await told(evaluator, device.tenant, hook.url, "tess@msp.example", conditions=full)
+    now = utc_now()
+    disks = [{"name": "C:", "percent": 95}, {"name": "D:", "percent": 96}]
+    await device.accepted(*(sample(now - age * MINUTE, disks=disks) for age in range(1, 30, 5)))
+    await evaluate(evaluator.connection, now)
+    await send_due(evaluator.connection, senders, now + MINUTE)
+    disks[1]["percent"] = 50
+    await device.accepted(sample(now + MINUTE, disks=disks))
+    for minutes in (2, 7):
+        await evaluate(evaluator.connection, now + minutes * MINUTE)
+    await send_due(evaluator.connection, senders, now + 8 * MINUTE)
+    firing, ended = [json.loads(body)["alerts"] for _, body in hook.received]
+    assert sorted(alert["instance"] for alert in firing) == ["C:", "D:"]
+    assert [(alert["kind"], alert["instance"], alert["resolved_value"]) for alert in ended] == [("resolved", "D:", 50)]
+    mail = message_from_bytes(mailbox[0].messages[-1].content, policy=default)
+    assert mail["Subject"].startswith("[OK] High CPU on server-1 (D:): 50 now, was 96; ended")
+    disks[0]["percent"] = 50  # nothing is left to be told in the next test
+    await device.accepted(sample(now + 8 * MINUTE, disks=disks))
+    for minutes in (9, 14):
+        await evaluate(evaluator.connection, now + minutes * MINUTE)
 
 
 async def test_an_alert_that_ends_before_its_message_is_not_sent(
