@@ -22,6 +22,8 @@ from core.quota_settings import QuotaSettings
 from core.secret_files import SecretFiles
 
 MIB = 1024 * 1024
+CLOCK = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?"
+QUIET_HOURS = re.compile(rf"{CLOCK}-{CLOCK}(?: (?P<zone>\S+))?", re.ASCII)
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", re.IGNORECASE)
 
 
@@ -226,6 +228,15 @@ class Settings(QuotaSettings):
         if name not in available_timezones():
             raise ValueError("RTS_TIME_ZONE must be a time zone of the IANA database, such as Europe/Berlin")
         return name
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def are_hours(cls, text: str) -> str:
+        """Refuse hours that cannot be read: the worker would send no message at all."""
+        hours = QUIET_HOURS.fullmatch(text.strip())
+        if text.strip() and (hours is None or (hours["zone"] or "UTC") not in available_timezones()):
+            raise ValueError("RTS_QUIET_HOURS must be like 22:00-07:00 Europe/Berlin: two local times and a time zone")
+        return text.strip()
 
     @field_validator("webhook_networks")
     @classmethod

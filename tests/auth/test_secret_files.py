@@ -54,7 +54,9 @@ def test_additions_of_editors_are_not_part_of_a_secret(
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("RTS_METRICS_TOKEN", "short"), ("RTS_TIME_ZONE", "Nowhere"), ("RTS_WARNING_AFTER_INTERVALS", "99"),
+    [("RTS_METRICS_TOKEN", "short"), ("RTS_TIME_ZONE", "Nowhere"),
+     ("RTS_QUIET_HOURS", "22:00-07:00+02:00"), ("RTS_QUIET_HOURS", "22:00-07:00 CEST"), ("RTS_QUIET_HOURS", "22-7"),
+     ("RTS_WARNING_AFTER_INTERVALS", "99"),
      ("RTS_AUDIT_DAYS", "x"), ("RTS_ROLE_RIGHTS", "manager=everything"), ("RTS_WEBHOOK_SECRET_FILE", "/nowhere")],
 )  # fmt: skip
 def test_a_fault_of_a_setting_is_one_line_without_any_value(
