@@ -1,6 +1,7 @@
 """Routes of an agent for its heartbeat and for a new token."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -13,12 +14,14 @@ from api.fields.text import StorableText
 from api.fields.times import AnyTime
 from api.routes.registration import AgentConfig, Fact64, Fact255, agent_config
 from api.services import get_services
-from core.facts import Facts, clean_address
+from core.facts import Facts, clean_address, clean_fact
 from devices.credentials import rotate_token
 from devices.devices import HeartbeatReport, change_facts, heartbeat
 from devices.errors import SupersededTokenError
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
+
+Version = Annotated[StorableText, StringConstraints(max_length=64)]
 
 
 class Heartbeat(BaseModel):
@@ -26,7 +29,7 @@ class Heartbeat(BaseModel):
 
     timestamp: AnyTime = Field(examples=["2026-05-03T14:05:00Z"])
     status: Literal["online", "warning", "error"] = "online"
-    agent_version: Annotated[StorableText, StringConstraints(max_length=64)] | None = None
+    agent_version: Annotated[Version | None, BeforeValidator(partial(clean_fact, most=256 * 1024))] = None
     hostname: Fact255 = Field(None, description="these may have changed on the machine; an event records a change")
     os_version: Fact255 = None
     os_architecture: Fact64 = None

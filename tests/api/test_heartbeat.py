@@ -121,6 +121,13 @@ async def test_a_heartbeat_that_doesnt_fit_is_refused(device: Device, facts: dic
     assert error_of(await beat(device, **facts)) == (422, "invalid_request")
 
 
+@pytest.mark.parametrize(("sent", "kept"), [("1.2\0\0", "1.2"), (" 1.\u200b2 ", "1.2"), ("\0", None)])
+async def test_an_odd_character_of_a_version_costs_no_heartbeat(device: Device, sent: str, kept: str | None) -> None:
+    await told(device, agent_version=sent)
+    detail = await seen(device)
+    assert (detail["status"], detail["agent_version"]) == ("online", kept)
+
+
 async def test_a_wrong_clock_is_told(device: Device) -> None:
     ahead = (utc_now() + timedelta(hours=1)).isoformat()
     assert 3590 < (await told(device, timestamp=ahead))["clock_offset_seconds"] < 3610
