@@ -58,7 +58,8 @@ from api.server.compression import compressed
 from api.server.docs_page import add_docs_page
 from api.server.sessions import CrossSiteError, with_session
 from api.services import Services, open_services
-from api.web_bodies import whole_body
+from api.web_bodies import owner_of, whole_body
+from api.web_turns import Turn
 from core.clock import Clock, utc_now
 from core.errors import RtsError
 from core.settings import Settings
@@ -67,6 +68,7 @@ from health.counts import Gauges
 from health.process import ThisProcess
 from pages.app import Pages
 
+WITHOUT_TURN = "/api/health"  # a busy server must still say how it is
 UPLOAD_PATH = re.compile(r"/api/agents/([^/]+)/metrics")
 
 
@@ -140,25 +142,36 @@ class Application:
         """Serve a request of the web part; one that waits too long, for a connection perhaps, is a 503."""
         services: Services = self.web.state.services
         seconds = self._settings.query_timeout_seconds
-        send = compressed(scope, send)
         began, begun = time.monotonic(), False
+        turn = Turn(services.web_turns)
 
         async def sending(message: MutableMapping[str, Any]) -> None:
             nonlocal begun
             begun = True
             if message["type"] == "http.response.start":
+                turn.end()  # whoever reads slowly takes no connection
                 self.process.counts.web.answered(message["status"], time.monotonic() - began)
             await send(message)
 
         try:
             async with whole_body(services, scope, receive) as receive_whole, asyncio.timeout(seconds):
-                if not await answer_chart(services, scope, sending):
-                    await self.web(scope, receive_whole, sending)
+                await begin_turn(turn, services, scope)
+                packing = compressed(scope, sending)  # whose answer has not begun while it is compressed
+                if not await answer_chart(services, scope, packing):
+                    await self.web(scope, receive_whole, packing)
         except (TimeoutError, *CONNECTION_ERRORS, RtsError) as error:
             refusal = error if isinstance(error, RtsError) else DatabaseUnavailableError()
             self._note_refusal(scope, refusal)
             if not begun:
                 await refuse(sending, refusal, self._settings.retry_after_seconds)
+        finally:
+            turn.end()
+
+
+async def begin_turn(turn: Turn, services: Services, scope: Scope) -> None:
+    """Wait for the turn of a call; health checks never wait."""
+    if not scope["path"].startswith(WITHOUT_TURN):
+        await turn.begin(owner_of(services, scope))
 
 
 async def refuse_cross_site(scope: Scope, send: Send, error: CrossSiteError, retry_after_seconds: int) -> None:

@@ -25,6 +25,7 @@ from api.server.chart_reader import ChartReader
 from api.server.connections import HEALTH, WRITERS, check_connections
 from api.server.readiness import Readiness
 from api.uploads import UploadRoute
+from api.web_turns import WebTurns
 from auth.keys import KeyFile
 from auth.people import People
 from auth.tokens import PersonRules, Sender, Tokens
@@ -88,6 +89,7 @@ class Services:
     refusals: Refusals
     reads: SensitiveReads
     storage: CurrentValues
+    web_turns: WebTurns
 
 
 def get_services(request: Request) -> Services:
@@ -169,7 +171,7 @@ async def open_services(
         yield Services(
             settings, clock, pool, charts, tokens, people, settings.roles, limits, quotas, commits, upload, direct,
             turns, foreign, gateways, budget, pace, process, readiness, fleet, refusals, SensitiveReads(pool, clock),
-            storage,
+            storage, WebTurns(settings.pool_size),
         )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Reads the bodies of all requests except uploads: verifies the sender by the header, then reads within bounds."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -12,6 +12,7 @@ from api.server.body_errors import BodyTooLargeError
 from api.server.body_pace import PacedReceive, SlowBody
 from api.services import BODY_SIZE, Services, token_check
 from auth.errors import InvalidTokenError
+from core.errors import RtsError
 
 MAX_BYTES = 256 * 1024
 # Larger bodies of agents: path and maximum bytes.
@@ -70,6 +71,16 @@ def identify_sender(services: Services, scope: Scope, authorization: bytes) -> t
         return Holder("person", person.subject, person.tenant), partial(services.people.check, person)
     holder = Holder("agent", *services.limits.payer(sender.agent_id, sender.token_hash))
     return holder, partial(token_check(services.pool, services.clock, services.gateways), sender)
+
+
+def owner_of(services: Services, scope: Scope) -> Hashable:
+    """Return whose turn a call uses: a business's, an employee's, or that of all callers without a good token."""
+    authorization = dict(scope["headers"]).get(b"authorization", b"")
+    try:
+        holder, _ = identify_sender(services, scope, authorization)
+    except RtsError:
+        return None
+    return None if holder.kind == "address" else holder.business_id or holder.key
 
 
 async def nobody() -> None:
