@@ -72,9 +72,10 @@ class WebTurns:
 
     def _start_next(self) -> bool:
         """Start the first call of the owner whose turn it is; return whether there was one."""
-        owner = next((one for one in self._waiting if self._may_run(one)), None)
-        if owner is None:
+        owners = [owner for owner in self._waiting if self._may_run(owner)]
+        if not owners:
             return False
+        owner = owners[0]
         calls = self._waiting.pop(owner)
         turn = calls.popleft()
         if calls:

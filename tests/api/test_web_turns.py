@@ -53,6 +53,15 @@ async def test_owners_take_turns() -> None:
     assert order == [2, 5, 6, 3, 4]
 
 
+async def test_callers_without_a_token_take_turns_too() -> None:
+    turns = WebTurns(1)
+    calls = await begun(turns, None, None, None)
+    for number in range(3):
+        calls[number].result().end()
+        await asyncio.sleep(0)
+    assert turns._count == 0
+
+
 async def test_a_second_end_changes_nothing() -> None:
     turns = WebTurns(1)
     calls = await begun(turns, *"abc")
