@@ -3,9 +3,20 @@
 -- Each returns a row when the device is there.
 
 -- deactivate --
--- Refuse the device's calls until it is activated; its token stays.
-WITH before AS (
-    SELECT id, status, is_active FROM agent_devices WHERE id = :device_id AND NOT soft_delete FOR NO KEY UPDATE
+-- Refuse the device's calls until it is activated; its token stays. Its open registration tokens end, or one of them
+-- would activate it; they are locked before the device, as by a registration.
+WITH tokens AS (
+    UPDATE agent_registration_tokens t
+    SET revoked_at = :now
+    FROM agent_devices d
+    WHERE t.for_device_id = :device_id AND d.id = :device_id AND d.is_active AND NOT d.soft_delete
+      AND t.used_at IS NULL AND t.revoked_at IS NULL
+    RETURNING t.id
+), before AS (
+    SELECT id, status, is_active
+    FROM agent_devices
+    WHERE id = :device_id AND NOT soft_delete AND (SELECT count(*) FROM tokens) >= 0
+    FOR NO KEY UPDATE
 ), changed AS (
     UPDATE agent_devices d
     SET is_active = false, status = 'disabled', status_due_at = NULL, updated_at = :now,
@@ -46,9 +57,20 @@ WITH before AS (
 SELECT id, decommissioned FROM before
 
 -- decommission --
--- End a device's service: no token of its is good any more, and its open commands are cancelled.
-WITH before AS (
-    SELECT id, status, decommissioned_at FROM agent_devices WHERE id = :device_id AND NOT soft_delete FOR NO KEY UPDATE
+-- End a device's service: no token of its is good any more, also none to register it again, and its open commands are
+-- cancelled. Registration tokens are locked before the device, as by a registration.
+WITH tokens AS (
+    UPDATE agent_registration_tokens t
+    SET revoked_at = :now
+    FROM agent_devices d
+    WHERE t.for_device_id = :device_id AND d.id = :device_id AND d.decommissioned_at IS NULL AND NOT d.soft_delete
+      AND t.used_at IS NULL AND t.revoked_at IS NULL
+    RETURNING t.id
+), before AS (
+    SELECT id, status, decommissioned_at
+    FROM agent_devices
+    WHERE id = :device_id AND NOT soft_delete AND (SELECT count(*) FROM tokens) >= 0
+    FOR NO KEY UPDATE
 ), changed AS (
     UPDATE agent_devices d
     SET agent_token = NULL, previous_agent_token = NULL, previous_token_until = NULL, rotation_requested_at = NULL,

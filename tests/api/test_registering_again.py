@@ -135,3 +135,19 @@ async def test_a_customer_makes_no_token_for_his_device(device: Device) -> None:
     body = {"business_id": str(device.tenant.business_id), "agent_id": str(device.agent_id)}
     response = await device.client.post(TOKENS, json=body, headers=device.tenant.headers)
     assert error_of(response) == (403, "employees_only")
+
+
+@pytest.mark.parametrize("end", ["deactivate", "decommission"])
+async def test_a_token_from_before_its_end_brings_no_device_back(
+    device: Device, employee: Employee, make_device: MakeDevice, end: str
+) -> None:
+    other = await make_device()
+    before, of_another = await token_for(device, employee), await token_for(other, employee)
+    reason = {"reason": "stolen"} if end == "decommission" else {}
+    await changed(device, employee, end, **reason)
+    assert error_of(await register(device, before)) == (401, "registration_token_invalid")
+    assert not (await seen(device))["is_active"]
+    after = await token_for(device, employee)
+    await changed(device, employee, end, **reason)  # a second call changes nothing
+    assert (await register(device, after)).status_code == 200
+    assert (await register(other, of_another)).status_code == 200
