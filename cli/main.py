@@ -1,6 +1,7 @@
 """`rts-agents`: puts the commands together and turns known errors into one plain line."""
 
 import sys
+from typing import NoReturn
 
 import asyncpg
 import psycopg
@@ -33,8 +34,10 @@ from cli import (
     webhook_secret,
     worker,
 )
+from cli.faults import describe_error, describe_refusal
 from core.errors import RtsError
 from core.garbage import finish_quickly
+from core.settings import get_settings
 
 app = typer.Typer(
     help="RTS Agent Monitoring: stores uploads of agents in TimescaleDB, draws charts, evaluates alert rules.",
@@ -65,18 +68,14 @@ def main() -> None:
     try:
         app()
     except RtsError as error:
-        cause = f" ({error.__cause__})" if error.__cause__ else ""
-        Console(stderr=True).print(
-            f"[red]{error.code}[/red]: {escape(error.message + cause)}", highlight=False, soft_wrap=True
-        )
-        sys.exit(1)
+        end(error.code, describe_error(error, get_settings().database_url))
     except (asyncpg.PostgresError, psycopg.Error, DBAPIError) as error:
-        message = (str(error).splitlines() or [repr(error)])[0]
-        Console(stderr=True).print(
-            f"[red]database_refused[/red]: {escape(message)} (`rts-agents db check` looks for the cause)",
-            soft_wrap=True,
-        )
-        sys.exit(1)
+        end("database_refused", describe_refusal(error))
     except RefusedError as error:
-        Console(stderr=True).print(f"[red]refused[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+        end("refused", str(error))
+
+
+def end(code: str, message: str) -> NoReturn:
+    """Print an error on stderr and end with status 1."""
+    Console(stderr=True).print(f"[red]{code}[/red]: {escape(message)}", highlight=False, soft_wrap=True)
+    sys.exit(1)

@@ -4,7 +4,9 @@ import logging
 import re
 import time
 from typing import ClassVar
+from urllib.parse import urlsplit
 
+from cli.faults import ENCODED
 from core.errors import RtsError
 from core.settings import Settings, get_settings
 
@@ -18,12 +20,30 @@ class NoDatabaseError(RtsError):
     code: ClassVar[str] = "no_database_url"
 
 
+class DatabaseUrlError(RtsError):
+    """DATABASE_URL cannot be read: write it as postgresql://user:password@host:5432/name."""
+
+    code: ClassVar[str] = "invalid_database_url"
+
+
 def settings_with_database() -> Settings:
-    """Return the settings; raises NoDatabaseError when DATABASE_URL is not set."""
+    """Return the settings; raises NoDatabaseError when DATABASE_URL is not set, DatabaseUrlError for a broken one."""
     settings = get_settings()
     if not settings.database_url:
         raise NoDatabaseError
+    check_url(settings.database_url)
     return settings
+
+
+def check_url(url: str) -> None:
+    """Raise DatabaseUrlError for a URL that no driver can read; the message does not repeat it, with its password."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise DatabaseUrlError
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    ports = [host.rpartition("]")[2].partition(":")[2] for host in hosts]  # [::1]:5432 too
+    if parts.fragment or any(port and not port.isdigit() for port in ports):
+        raise DatabaseUrlError(f"{DatabaseUrlError.__doc__} {ENCODED}")
 
 
 def hide_tokens(record: logging.LogRecord) -> bool:
