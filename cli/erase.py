@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.connection import with_connection
+from cli.fitting import print_table
 from cli.settings import settings_with_database
 from core.clock import utc_now
 from db.environment import confirm_target
@@ -84,7 +85,7 @@ def list_all() -> None:
             str(row["id"]), subject, str(row["devices"]), row["state"], f"{row['requested_at']:%Y-%m-%d %H:%M}",
             row["requested_by"], row["reason"], *times,
         )  # fmt: skip
-    Console().print(table)
+    print_table(table)
 
 
 @app.command()

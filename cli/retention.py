@@ -11,6 +11,7 @@ from rich.console import Console
 
 from cli import retention_holds, retention_tenants
 from cli.connection import with_connection
+from cli.fitting import fits, print_table
 from cli.retention_holds import operator
 from cli.retention_tables import (
     changes_table,
@@ -61,7 +62,8 @@ def show() -> None:
     console = Console()
     console.print(f"target {overview.target}", highlight=False)
     console.print(retention_table(overview))
-    console.print(records_table(overview))
+    records = records_table(overview)
+    console.print(records if fits(console, records) else records_table(overview, with_descriptions=False))
     for line in show_lines(overview):
         console.print(line, highlight=False, soft_wrap=True, markup=False)
     if overview.drifts:
@@ -111,8 +113,8 @@ def apply(
     Example: rts-agents retention apply plan.json --reason "ticket 4711" --yes --database rts
     """
     document = read_plan(file)
-    name = confirmed(database, yes=yes)
     print_plan(document)
+    name = confirmed(database, yes=yes)
     grace = timedelta(hours=settings_with_database().retention_grace_hours)
     change = asyncio.run(
         with_connection(lambda one: apply_plan(one, document, name, operator(), reason, utc_now(), grace))
@@ -130,7 +132,7 @@ def history() -> None:
 
     Example: rts-agents retention history
     """
-    Console().print(changes_table(asyncio.run(with_connection(list_changes))))
+    print_table(changes_table(asyncio.run(with_connection(list_changes))))
 
 
 @app.command()

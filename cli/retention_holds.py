@@ -6,10 +6,10 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
 
 from cli.connection import with_connection
 from cli.erase import current_user
+from cli.fitting import print_table
 from cli.retention_tables import holds_table
 from core.clock import utc_now
 from devices.audit import Actor
@@ -49,7 +49,7 @@ def list_all() -> None:
 
     Example: rts-agents retention hold list
     """
-    Console().print(holds_table(asyncio.run(with_connection(list_holds))))
+    print_table(holds_table(asyncio.run(with_connection(list_holds))))
 
 
 @app.command()

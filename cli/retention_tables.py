@@ -13,9 +13,9 @@ from retention.records import age_words
 
 
 def retention_table(overview: Overview) -> Table:
-    """Return a table of the levels with their retention, sizes and next drop; times in UTC."""
+    """Return a table of the levels with their retention, sizes, growth per day and next drop; times in UTC."""
     table = Table("level", title="Retention", title_justify="left")
-    for name in ("kept for", "oldest chunk", "next drop", "on disk", "in columnstore", "growth a day"):
+    for name in ("kept", "oldest", "next drop", "on disk", "columnstore", "per day"):  # 80 characters wide
         table.add_column(name, justify="right")
     for level in overview.levels:
         status, drop = level.status, "held" if level.held else "-"
@@ -28,16 +28,18 @@ def retention_table(overview: Overview) -> Table:
     return table
 
 
-def records_table(overview: Overview) -> Table:
-    """Return a table of the kinds of records with their retention; times in UTC."""
+def records_table(overview: Overview, *, with_descriptions: bool = True) -> Table:
+    """Return a table of the kinds of records with their retention; times in UTC. Without descriptions it is narrow."""
     table = Table("records", title="Records", title_justify="left")
-    for name in ("kept for", "at least", "size of the table", "deleted so far", "last"):
+    for name in ("kept for", "at least", "size", "deleted", "last"):
         table.add_column(name, justify="right")
-    table.add_column("what")
+    if with_descriptions:
+        table.add_column("what")
     for age in overview.records:
         table.add_row(
             age.kind.name, age_words(age.keep / DAY), age_words(age.kind.least / DAY), decimal(age.bytes),
-            f"{age.purged_rows:,}", f"{age.purged_at:%Y-%m-%d}" if age.purged_at else "-", age.kind.what,
+            f"{age.purged_rows:,}", f"{age.purged_at:%Y-%m-%d}" if age.purged_at else "-",
+            *([age.kind.what] if with_descriptions else []),
         )  # fmt: skip
     return table
 

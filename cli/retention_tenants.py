@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.connection import with_connection
+from cli.fitting import print_table
 from cli.retention_holds import operator
 from cli.settings import settings_with_database
 from core.clock import utc_now
@@ -45,7 +46,7 @@ def list_all() -> None:
             f"{row['keep'] / DAY:g} d" if row["keep"] else "as for all", former, f"{row['changed_at']:%Y-%m-%d %H:%M}",
             row["changed_by"], row["reason"], f"{row['trimmed_rows']:,}",
         )  # fmt: skip
-    Console().print(table)
+    print_table(table)
 
 
 @app.command("what-if")

@@ -39,7 +39,10 @@ def tune(
     machine = Machine(in_mib(memory), cores, connections, databases)
     url = get_settings().database_url
     has = asyncio.run(read_settings(url, [one.name for one in advise(machine)])) if url else {}
-    table = Table("setting", "advice", "has now", "restart", "why")
+    table = Table()
+    table.add_column("setting", no_wrap=True)  # a name that is cut off cannot be copied
+    for heading in ("advice", "has now", "restart", "why"):
+        table.add_column(heading)
     for one in advise(machine):
         table.add_row(one.name, one.value, has.get(one.name, "-"), "yes" if one.restart else "", one.why)
     Console().print(table)
