@@ -86,7 +86,9 @@ def restore_backup(
     if start:
         typer.echo(f"{start_jobs(settings.database_url, done.manifest)} jobs are scheduled again.")
     else:
-        typer.echo("All jobs are paused: `rts-agents db start-jobs FILE` schedules them as they were.")
+        typer.echo(
+            f"All jobs are paused: `rts-agents db start-jobs {dump} --database {database}` schedules them as they were."
+        )
 
 
 def compare(url: str, dump: Path) -> None:

@@ -13,13 +13,15 @@ from alerts.tickets.fit import find_misfits
 from cli.health_tables import fleet_table, server_table
 from cli.settings import settings_with_database
 from core.clock import utc_now
+from db.backup.saved import current_revision
 from db.environment import confirm_target, set_mark
 from db.migrations import run as migrations
 from db.migrations.run import WAIT_SECONDS
+from db.migrations.steps import upgrade_target
 from db.missing_parts import find_missing
 from db.pooler_check import check_session
 from db.pools import database_errors
-from db.schema_check import check_schema
+from db.schema_check import check_restored, check_schema
 from db.server_check import ServerFacts, check_server, check_writable, describe_server
 from db.server_faults import read_server_state, server_faults
 from devices.audit_chain import find_breaks
@@ -56,8 +58,9 @@ def upgrade(
     url = settings.database_url
     asyncio.run(connect_and_check(url))
     confirm_target(url, database, settings.environment)
-    migrations.upgrade(url, revision, wait=wait, say=print_blockers)
-    typer.echo(f"The schema is at {migrations.head() if revision == 'head' else revision}.")
+    target = upgrade_target(current_revision(url), revision)
+    migrations.upgrade(url, target, wait=wait, say=print_blockers)
+    typer.echo(f"The schema is at {target}.")
 
 
 @app.command()
@@ -147,7 +150,8 @@ def embedded(
 async def connect_and_check(url: str, *, schema: bool = False) -> ServerFacts:
     """Return the server's version, extensions and settings, after checking them.
 
-    Raises DatabaseUnavailableError, UnsuitableServerError, UnsuitablePoolerError or SchemaNotMigratedError.
+    Raises DatabaseUnavailableError, UnsuitableServerError, UnsuitablePoolerError, RestoreNotEndedError or
+    SchemaNotMigratedError.
     """
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10)
@@ -156,8 +160,7 @@ async def connect_and_check(url: str, *, schema: bool = False) -> ServerFacts:
         if not (server.timescaledb is None and server.available and not schema):  # upgrade creates the extension
             check_server(server)
         check_writable(server)
-        if schema:
-            await check_schema(connection)
+        await (check_schema if schema else check_restored)(connection)
     finally:
         await connection.close()
     await check_session(url, server)

@@ -12,6 +12,7 @@ from core.clock import utc_now
 from db.backup.saved import COUNTED, CountedLoss, count_losses, current_revision, put_back, save
 from db.environment import confirm_target, read_target
 from db.migrations import run as migrations
+from db.migrations.steps import downgrade_target
 
 Database = Annotated[str, typer.Option(help="name of the database, required where it is marked production")]
 BASE = "base"
@@ -44,6 +45,7 @@ def downgrade(
     typer.echo(
         f"target: database {target.name} ({target.mark or 'not marked'}), at revision {current or BASE}", err=True
     )
+    revision = downgrade_target(current, revision)
     for line in describe_losses(count_losses(url, current, revision) if current else {}):
         typer.echo(line)
     if plan:

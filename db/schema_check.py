@@ -2,8 +2,6 @@
 
 from typing import ClassVar
 
-import asyncpg
-
 from core.errors import RtsError
 from db.migrations.run import code_revisions, head
 from db.pools import Connection
@@ -19,14 +17,28 @@ class SchemaNotMigratedError(RtsError):
     status: ClassVar[int] = 503
 
 
+class RestoreNotEndedError(RtsError):
+    """A restore of this database was not ended: drop the database and restore again (docs/recovery.md)."""
+
+    code: ClassVar[str] = "restore_not_ended"
+    status: ClassVar[int] = 503
+
+
+async def check_restored(connection: Connection) -> None:
+    """Raise RestoreNotEndedError for a database in which a restore stopped before the revision was there."""
+    if await _read_revision(connection) is None and await connection.fetchval(QUERIES["is_being_restored"]):
+        raise RestoreNotEndedError
+
+
 async def check_schema(connection: Connection) -> None:
-    """Raise SchemaNotMigratedError unless the newest revision is applied, or a newer one that serves this code."""
-    try:
-        revision = await connection.fetchval(QUERIES["read_revision"])
-    except asyncpg.UndefinedTableError:
-        revision = None
+    """Raise SchemaNotMigratedError unless the newest revision is applied, or a newer one that serves this code.
+
+    Raises RestoreNotEndedError where a restore has stopped halfway.
+    """
+    revision = await _read_revision(connection)
     if revision == head():
         return
+    await check_restored(connection)
     if revision is not None and revision > head():
         await _check_newer(connection, revision)
     else:
@@ -34,6 +46,14 @@ async def check_schema(connection: Connection) -> None:
             f"The database is at revision {revision or 'none'}, this version needs {head()}: "
             "run `rts-agents db upgrade`."
         )
+
+
+async def _read_revision(connection: Connection) -> str | None:
+    """Return the applied revision; None where there is none, or no table of revisions."""
+    if not await connection.fetchval(QUERIES["has_revisions"]):
+        return None
+    revision: str | None = await connection.fetchval(QUERIES["read_revision"])
+    return revision
 
 
 async def _check_newer(connection: Connection, revision: str) -> None:

@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from core.errors import RtsError
 
 SHOWN_LINES = 5
+RIGHTS = ". Use the DATABASE_URL of the owner of the tables, or of a superuser"
 
 
 class BackupToolError(RtsError):
@@ -55,7 +56,8 @@ def run_tool(tool: Path, url: str, *arguments: str) -> None:
     ended = subprocess.run(command, env=os.environ | password, capture_output=True, text=True, check=False)  # noqa: S603
     if ended.returncode:
         errors = [line for line in ended.stderr.splitlines() if "error:" in line] or ended.stderr.splitlines()
-        raise BackupToolError(f"{tool.name} failed: " + " / ".join(errors[:SHOWN_LINES]))
+        rights = RIGHTS if "permission denied" in ended.stderr else ""
+        raise BackupToolError(f"{tool.name} failed: {' / '.join(errors[:SHOWN_LINES])}{rights}")
 
 
 def at_database(url: str, name: str) -> str:

@@ -1,5 +1,6 @@
 """A backup is restored and compared; a restore that lost something is named. Needs a server and its pg_dump."""
 
+import asyncio
 import os
 import stat
 import subprocess
@@ -13,23 +14,35 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
+from cli.database import connect_and_check
 from cli.main import app
 from core.clock import utc_now
 from core.database_urls import with_schema
 from core.settings import get_settings
 from db.backup.drill import beside, drill
 from db.backup.dump import BackupRefusedError, backup
-from db.backup.manifest import Contents, ManifestError, differences, manifest_path, query, read_manifest
+from db.backup.manifest import (
+    Contents,
+    ManifestError,
+    differences,
+    file_sha256,
+    manifest_path,
+    query,
+    read_manifest,
+)
 from db.backup.restore import (
+    RestoreIncompleteError,
     RestoreRefusedError,
     check_against,
     drop_database,
     make_database,
     restore,
     start_jobs,
+    what_next,
 )
 from db.backup.tools import BackupToolError, at_database, database_name, find_tool
 from db.migrations.run import upgrade
+from db.schema_check import RestoreNotEndedError
 from tests.databases import REAL_SERVER, migrated_database
 from tests.db.scheduler import stop_scheduler
 
@@ -227,6 +240,36 @@ def test_a_damaged_backup_is_refused(dump: Path, tmp_path: Path, damage: str) ->
         manifest_path(file).write_bytes(manifest_path(dump).read_bytes())
     with pytest.raises(ManifestError):
         read_manifest(file)
+
+
+@on_a_server
+def test_a_backup_that_ends_too_early_leaves_a_database_that_says_so(dump: Path, tmp_path: Path, copy: str) -> None:
+    file = tmp_path / "rts.dump"
+    file.write_bytes(dump.read_bytes()[: dump.stat().st_size // 2])
+    described = msgspec.json.decode(manifest_path(dump).read_bytes()) | {"sha256": file_sha256(file)}
+    manifest_path(file).write_bytes(msgspec.json.encode(described))
+    with pytest.raises(RestoreIncompleteError, match=f"{database_name(copy)} has only a part of the backup: drop it"):
+        restore(copy, file, utc_now())
+    with pytest.raises(RestoreRefusedError, match="DROP DATABASE"):
+        restore(copy, dump, utc_now())
+    with pytest.raises(RestoreNotEndedError):
+        asyncio.run(connect_and_check(copy))  # db upgrade: it would name our own tables as another program's
+    with pytest.raises(RestoreNotEndedError):
+        asyncio.run(connect_and_check(copy, schema=True))
+
+
+@on_a_server
+def test_without_the_program_nothing_is_made(dump: Path, tmp_path: Path, copy: str) -> None:
+    with pytest.raises(BackupToolError):
+        restore(copy, dump, utc_now(), folder=str(tmp_path))
+    assert restore(copy, dump, utc_now()).faults == []
+
+
+def test_a_missing_role_leads_to_both_ways_out() -> None:
+    text = what_next('pg_restore failed: ERROR:  role "old_owner" does not exist', "restored")
+    assert "rts-agents db roles --apply" in text
+    assert "--no-owner" in text
+    assert "--no-owner" not in what_next("pg_restore failed: end of file", "restored")
 
 
 @pytest.mark.skipif(bool(REAL_SERVER), reason="a real server has a dump")
