@@ -185,7 +185,7 @@ async def read_drift(url: str) -> list[str]:
     with database_errors():
         connection = await asyncpg.connect(url, timeout=10, server_settings=TIMEOUTS)
     try:
-        drifts = [drift.sentence for drift in await find_drift(connection, utc_now())]
+        drifts = [drift.advice for drift in await find_drift(connection, utc_now())]
         breaks = [fault async for fault in find_breaks(connection, SEALS_CHECKED)]
         server = server_faults(await read_server_state(connection, utc_now()))
         return [*server, *await find_missing(connection), *drifts, *breaks]

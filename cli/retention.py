@@ -29,6 +29,7 @@ from retention.ages import parse_age
 from retention.changes import PlanDamagedError, apply_due, apply_plan, list_changes, undo_change
 from retention.overview import read_overview
 from retention.plans import make_plan
+from rollups.drift import Drift, find_drift
 from rollups.repair import repair
 
 app = typer.Typer(
@@ -67,7 +68,6 @@ def show() -> None:
     for line in show_lines(overview):
         console.print(line, highlight=False, soft_wrap=True, markup=False)
     if overview.drifts:
-        console.print("`rts-agents retention repair` puts the values in force into the policies.", highlight=False)
         raise typer.Exit(1)
 
 
@@ -153,22 +153,28 @@ def undo(
 def put_back(
     database: Annotated[str, typer.Option(help="name of the database, to confirm")],
 ) -> None:
-    """Set the policies to the values in force, and apply a change that is due.
+    """Set the policies to the values in force, and apply a change that is due. Exit status 1 if a difference is left.
 
     Each refresh looks back only as far as its source still has chunks. Dropped chunks do not come back, but rollups
     over them stay. Example: rts-agents retention repair --database rts
     """
     confirmed(database, yes=True)
-    for line in asyncio.run(with_connection(repair_all)) or ["Nothing to repair."]:
+    done, left = asyncio.run(with_connection(repair_all))
+    for line in done or ([] if left else ["Nothing to repair."]):
         typer.echo(line)
+    for drift in left:
+        typer.echo(f"! left as it is: {drift.advice}")
+    if left:
+        raise typer.Exit(1)
 
 
-async def repair_all(connection: Connection) -> list[str]:
-    """Repair the policies, then apply due changes; returns the actions as sentences."""
+async def repair_all(connection: Connection) -> tuple[list[str], list[Drift]]:
+    """Repair the policies, then apply due changes; returns the actions as sentences, and the differences left."""
     async with connection.transaction():
         done = await repair(connection, utc_now())
     number = await apply_due(connection, utc_now())
-    return [*done, *([f"Change {number} is in force."] if number else [])]
+    done += [f"Change {number} is in force."] if number else []
+    return done, await find_drift(connection, utc_now())
 
 
 def parse_ages(raw: str, five: str, hours: str, days: str, records: list[str]) -> dict[str, timedelta]:

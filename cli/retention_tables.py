@@ -69,7 +69,7 @@ def show_lines(overview: Overview) -> Iterator[str]:
         keep = f"{tenant['keep'] / DAY:g} d" if tenant["keep"] else "as for all"
         yield f"{tenant['name']}: {tenant['level']} is kept for {keep}, {tenant['trimmed_rows']:,} rows were deleted"
     for drift in overview.drifts:
-        yield f"! {'UNSAFE, the worker pauses it' if drift.unsafe else 'differs'}: {drift.sentence}"
+        yield f"! {'UNSAFE, the worker pauses it' if drift.unsafe else 'differs'}: {drift.advice}"
 
 
 def ages_changed(before: dict[str, float], after: dict[str, float]) -> Iterator[str]:

@@ -186,9 +186,7 @@ async def find_objections(
     """Return the reasons why a change is refused, in sentences; empty if it is safe."""
     objections = find_faults(after.metrics, after.max_sample_age)
     objections += find_unmet(after, await read_needs(connection))
-    objections += [
-        f"{drift.sentence}: `rts-agents retention repair` first" for drift in await find_drift(connection, now)
-    ]
+    objections += [drift.advice for drift in await find_drift(connection, now)]
     waiting = await connection.fetchval(QUERIES["find_waiting"])
     if waiting is not None:
         objections.append(f"change {waiting} waits: undo it, or wait until it is applied")

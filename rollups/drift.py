@@ -50,12 +50,23 @@ class StorageState:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference, as a sentence; `unsafe` when the next run of the policy would destroy data."""
+    """One difference, as a sentence; `unsafe` when the next run of the policy would destroy data.
+
+    `statement` is the SQL that mends it; `is_repaired` whether `rts-agents retention repair` does.
+    """
 
     relation: str
     policy: str  # retention, columnstore, refresh, or chunks for their time range
     sentence: str
     unsafe: bool = False
+    statement: str = ""
+    is_repaired: bool = False
+
+    @property
+    def advice(self) -> str:
+        """The sentence with the next step: the SQL, the command, or nothing where the sentence has it already."""
+        step = self.statement or ("`rts-agents retention repair`" if self.is_repaired else "")
+        return f"{self.sentence}: {step}" if step else self.sentence
 
 
 async def read_storage(connection: Connection) -> StorageState:
@@ -100,7 +111,7 @@ def _unheld(storage: StorageState) -> Iterator[tuple[Policy, Drift]]:
     for (relation, kind), job in storage.policies.items():
         if storage.held and kind == "retention" and job.scheduled:
             sentence = f"{relation}: retention is scheduled although a legal hold is in force: chunks would be dropped"
-            yield job, Drift(relation, kind, sentence, unsafe=True)
+            yield job, Drift(relation, kind, sentence, unsafe=True, is_repaired=True)
 
 
 async def _find_unsafe(
@@ -116,13 +127,15 @@ async def _find_unsafe(
     if keep and (back is None or back > keep - below.chunk - SLACK):
         looks = f"looks back {words(back)}" if back else "looks back without limit"
         drops = f"{below.relation} drops chunks after {words(keep)}"
-        return Drift(level.relation, "refresh", f"{level.relation}: refresh {looks}, but {drops}: {lost}", unsafe=True)
+        sentence = f"{level.relation}: refresh {looks}, but {drops}: {lost}"
+        return Drift(level.relation, "refresh", sentence, unsafe=True, is_repaired=True)
     start = now - back if back else datetime.fromtimestamp(0, UTC)
     if await holds_behind(connection, below, level, storage, start, now):
         since = storage.oldest.get(below.relation)
         held = f"{below.relation} has no chunk" + (f" before {since:%Y-%m-%d}" if since else "")
         begins = f"refresh begins on {start:%Y-%m-%d}, but {held}"
-        return Drift(level.relation, "refresh", f"{level.relation}: {begins}: {lost}", unsafe=True)
+        sentence = f"{level.relation}: {begins}: {lost}"
+        return Drift(level.relation, "refresh", sentence, unsafe=True, is_repaired=True)
     return None
 
 
@@ -138,21 +151,52 @@ async def holds_behind(
 
 def _differences(level: Level, storage: StorageState) -> Iterator[Drift]:
     for kind, expected in _wanted(level, storage.values.drop_after(level)).items():
-        job = storage.policies.get((level.relation, kind))
+        job, about = storage.policies.get((level.relation, kind)), f"{level.relation}: the {kind} policy"
         if job is None:
-            yield Drift(level.relation, kind, f"{level.relation}: the {kind} policy is missing")
+            yield _drift(level, kind, f"{about} is missing", _adds(level, kind), is_repaired=kind == "retention")
             continue
         if not job.scheduled and not (storage.held and kind == "retention"):
-            yield Drift(level.relation, kind, f"{level.relation}: the {kind} policy is switched off")
+            yield _drift(level, kind, f"{about} is switched off", f"SELECT alter_job({job.job_id}, scheduled => true)")
         if kind != "refresh" and job.every > DAY:
-            yield Drift(level.relation, kind, f"{level.relation}: the {kind} policy runs every {words(job.every)} only")
+            yield Drift(level.relation, kind, f"{about} runs every {words(job.every)} only", statement=_runs(job, DAY))
         for name, value in expected.items():
-            actual = getattr(job, name)
-            if name in job.invalid:
-                yield Drift(level.relation, kind, f"{level.relation}: {name} of the {kind} policy is not a time span")
-            elif actual != value:
-                values = f"{words(actual) if actual is not None else 'unset'}, the value in force is {words(value)}"
-                yield Drift(level.relation, kind, f"{level.relation}: {name} of the {kind} policy is {values}")
+            yield from _difference(level, job, name, value)
+
+
+def _difference(level: Level, job: Policy, name: str, value: timedelta) -> Iterator[Drift]:
+    """Yield the difference of one value of a policy, if there is one."""
+    what, actual = f"{level.relation}: {name} of the {job.kind} policy", getattr(job, name)
+    is_repaired = name in ("drop_after", "start_offset")
+    if name in job.invalid:
+        yield _drift(level, job.kind, f"{what} is not a time span", _sets(job, name, value), is_repaired=is_repaired)
+    elif actual != value:
+        values = f"{words(actual) if actual is not None else 'unset'}, the value in force is {words(value)}"
+        yield _drift(level, job.kind, f"{what} is {values}", _sets(job, name, value), is_repaired=is_repaired)
+
+
+def _drift(level: Level, kind: str, sentence: str, statement: str, *, is_repaired: bool | None = None) -> Drift:
+    """Return a difference with the command that mends it, else with the statement; repair leaves the columnstore."""
+    repaired = kind != "columnstore" if is_repaired is None else is_repaired
+    return Drift(level.relation, kind, sentence, statement="" if repaired else statement, is_repaired=repaired)
+
+
+def _adds(level: Level, kind: str) -> str:
+    """Return the SQL that adds a columnstore policy again; a refresh needs more than one statement."""
+    after = f"INTERVAL '{words(level.columnstore_after)}'"
+    return f"CALL add_columnstore_policy('{level.relation}', after => {after})" if kind == "columnstore" else ""
+
+
+def _runs(job: Policy, every: timedelta) -> str:
+    return f"SELECT alter_job({job.job_id}, schedule_interval => INTERVAL '{words(every)}')"
+
+
+def _sets(job: Policy, name: str, value: timedelta) -> str:
+    """Return the SQL that sets a value of a policy."""
+    if name == "every":
+        return _runs(job, value)
+    config = f"jsonb_set(config, '{{{name}}}', '\"{words(value)}\"')"
+    jobs = f"timescaledb_information.jobs WHERE job_id = {job.job_id}"
+    return f"SELECT alter_job(job_id, config => {config}) FROM {jobs}"  # noqa: S608 - printed, not run
 
 
 async def _find_layouts(connection: Connection, levels: Sequence[Level]) -> list[Drift]:
@@ -163,7 +207,8 @@ async def _find_layouts(connection: Connection, levels: Sequence[Level]) -> list
     for relation, chunk, segmented_by in rows:
         if chunk != (right := by_relation[relation].chunk):
             sentence = f"{relation}: new chunks span {words(chunk)}, the value in force is {words(right)}"
-            differences.append(Drift(relation, "chunks", sentence))
+            sets = f"SELECT set_chunk_time_interval('{relation}', INTERVAL '{words(right)}')"
+            differences.append(Drift(relation, "chunks", sentence, statement=sets))
         key = "series_id" if relation.startswith("agent_series") else "agent_device_id"
         if segmented_by is None or key not in segmented_by.split(","):
             sentence = f"{relation}: its columnstore is off, or not segmented by {key}"

@@ -125,6 +125,39 @@ async def test_a_change_by_sql_is_named(rolled_back: asyncpg.Connection, stateme
     assert [drift.sentence for drift in await find_drift(rolled_back, utc_now())] == [sentence]
 
 
+JOBS = "FROM agent_storage_jobs() WHERE relation = 'agent_metrics_1h' AND kind ="
+
+
+@pytest.mark.parametrize(
+    "statement", [
+        "CALL remove_columnstore_policy('agent_metrics')",
+        f"SELECT alter_job(job_id, scheduled => false) {JOBS} 'columnstore'",
+        f"SELECT alter_job(job_id, scheduled => false) {JOBS} 'retention'",
+        f"SELECT alter_job(job_id, scheduled => false) {JOBS} 'refresh'",
+        f"SELECT alter_job(job_id, schedule_interval => interval '3 days') {JOBS} 'retention'",
+        f"SELECT alter_job(job_id, schedule_interval => interval '3 days') {JOBS} 'refresh'",
+        "SELECT alter_job(job_id, config => jsonb_set(config, '{compress_after}', '\"90 days\"')) "
+        f"{JOBS} 'columnstore'",
+        f"SELECT alter_job(job_id, config => jsonb_set(config, '{{end_offset}}', '\"3 hours\"')) {JOBS} 'refresh'",
+        f"SELECT alter_job(job_id, config => jsonb_set(config, '{{start_offset}}', '\"3 days\"')) {JOBS} 'refresh'",
+        "SELECT set_chunk_time_interval('agent_metrics', interval '7 days')",
+        "SELECT set_chunk_time_interval('agent_metrics_1h', interval '7 days')",
+    ],
+)  # fmt: skip
+async def test_the_next_step_that_a_difference_names_mends_it(rolled_back: asyncpg.Connection, statement: str) -> None:
+    await rolled_back.execute(statement)
+    (drift,) = await find_drift(rolled_back, utc_now())
+    await repair(rolled_back, utc_now())
+    left = await find_drift(rolled_back, utc_now())
+    assert bool(left) is not drift.is_repaired
+    if left:
+        assert drift.advice == f"{drift.sentence}: {drift.statement}"
+        await rolled_back.execute(drift.statement)
+        assert await find_drift(rolled_back, utc_now()) == []
+    else:
+        assert drift.advice == f"{drift.sentence}: `rts-agents retention repair`"
+
+
 @pytest.mark.parametrize("value", ["soon", "10000000 years", "infinity", ""])
 async def test_a_value_that_is_no_length_of_time_stops_no_check(rolled_back: asyncpg.Connection, value: str) -> None:
     await rolled_back.execute(
