@@ -25,6 +25,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from alerts.notify.messages import span_in_words
 from auth.keys import KeyFile
 from auth.tokens import Tokens
 from core.clock import utc_now
@@ -213,7 +214,7 @@ async def load_history(
     fleet: DemoFleet, credentials: Credentials, path: Path, now: datetime, console: Console
 ) -> Loaded:
     """Upload what the simulated devices measured since the last run, at most the last 7 days, with a progress bar."""
-    end = bucket_start(now, SAMPLE_EVERY)
+    end = end_of_measured(now)
     start = end - HISTORY
     if credentials.loaded_until:
         start = max(start, datetime.fromisoformat(credentials.loaded_until))
@@ -225,12 +226,17 @@ async def load_history(
         TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task(f"{(end - start).total_seconds() / 86400:.3g} days", total=total)
+        task = progress.add_task(span_in_words(end - start), total=total)
         loaded = await fleet.load(start, end, lambda samples: progress.advance(task, samples))
     show_refusals(fleet, console)
     credentials.loaded_until = end.isoformat()
     credentials.save(path)
     return loaded
+
+
+def end_of_measured(now: datetime) -> datetime:
+    """Return the end, exclusive, of the samples whose time has come: each is uploaded when it is due."""
+    return bucket_start(now, SAMPLE_EVERY) + SAMPLE_EVERY
 
 
 def show_refusals(fleet: DemoFleet, console: Console) -> None:
@@ -261,7 +267,7 @@ async def live(
         for ended in processes.check():
             console.print(f"[yellow]![/yellow] {ended}", highlight=False)
         start = datetime.fromisoformat(credentials.loaded_until or credentials.began)
-        end = bucket_start(utc_now(), SAMPLE_EVERY)
+        end = end_of_measured(utc_now())
         if end > start:
             await fleet.load(start, end, lambda _: None)
             show_refusals(fleet, console)

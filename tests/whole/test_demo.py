@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from core.clock import utc_now
-from demo.fleet import SAMPLE_EVERY
-from rollups.choose import bucket_start
+from demo.fleet import slots
+from demo.run import end_of_measured
 from tests.databases import fresh_database
 from tests.whole.processes import free_port
 
@@ -121,11 +121,11 @@ def run_an_hour_later(path: Path, run: Callable[[], str]) -> str:
     A run that begins in one interval and ends in the next uploads one more sample of each device, rightly.
     """
     while True:
-        end = bucket_start(utc_now(), SAMPLE_EVERY)
+        end = end_of_measured(utc_now())
         hour_ago = {"loaded_until": (end - timedelta(hours=1)).isoformat()}
         path.write_text(json.dumps(json.loads(path.read_text()) | hour_ago))
         output = run()
-        if bucket_start(utc_now(), SAMPLE_EVERY) == end:
+        if end_of_measured(utc_now()) == end:
             return output
 
 
@@ -133,3 +133,10 @@ def business_start(credentials: dict[str, Any]) -> str:
     """The beginning of the loaded week."""
     began = datetime.fromisoformat(credentials["loaded_until"])
     return (began - timedelta(days=7)).isoformat()
+
+
+def test_a_simulated_sample_is_uploaded_when_it_is_due() -> None:
+    slot = datetime(2026, 11, 29, 10, 50, tzinfo=UTC)
+    for seconds in (0, 8, 299):
+        *_, newest = slots(slot - timedelta(hours=1), end_of_measured(slot + timedelta(seconds=seconds)))
+        assert newest == slot
