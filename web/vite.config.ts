@@ -4,8 +4,10 @@ import { readFile } from "node:fs/promises";
 import { defineConfig, transformWithOxc, type Plugin } from "vite";
 
 const LANGUAGES = ["en", "es"];
+// Texts that only parts need which load later (src/later): each language has one more file for them.
+const LATER_TEXTS = ["rules", "registration", "management", "gateways", "retention", "erasure", "storage", "auditActions", "details"];
 
-/** Make a JSON file of each language, and a module that has their addresses. */
+/** Make two JSON files of each language, and a module that has their addresses: the first texts, then the later ones. */
 function textsPlugin(): Plugin {
   return {
     name: "texts",
@@ -17,8 +19,12 @@ function textsPlugin(): Plugin {
         const path = new URL(`src/texts/${name}.ts`, import.meta.url).pathname;
         const { code } = await transformWithOxc(await readFile(path, "utf8"), path);
         const module = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as Record<string, unknown>;
-        const reference = this.emitFile({ type: "asset", name: `texts-${name}.json`, source: JSON.stringify(module[name]) });
-        lines.push(`${name}: import.meta.ROLLUP_FILE_URL_${reference}`);
+        const texts = Object.entries(module[name] as Record<string, unknown>);
+        const files = [false, true].map((isLater) => {
+          const source = JSON.stringify(Object.fromEntries(texts.filter(([key]) => LATER_TEXTS.includes(key) === isLater)));
+          return `import.meta.ROLLUP_FILE_URL_${this.emitFile({ type: "asset", name: `texts-${isLater ? "later-" : ""}${name}.json`, source })}`;
+        });
+        lines.push(`${name}: [${files.join(", ")}]`);
       }
       return `export default { ${lines.join(", ")} };`;
     },
@@ -27,17 +33,24 @@ function textsPlugin(): Plugin {
 
 const UNUSED = `
   join rangeLog rangeAsinh logAxisSplits asinhAxisSplits log10AxisValsFilt log2AxisValsFilt snapLogY snapAsinhY
-  timeAxisStamps timeAxisVals timeAxisVal timeSeriesStamp timeSeriesVal fmtDate legendStroke legendFill numSeriesVal
+  timeAxisStamps timeAxisVals timeAxisVal timeSeriesStamp timeSeriesVal fmtDate legendStroke legendFill numSeriesVal numAxisVals
+  seriesPointsShow rangeNum _rangeNum
 `;
+
+// Inside the chart: its legend, series and bands that come and go, and the focus on one of several series.
+const UNUSED_INSIDE = `
+  initLegendRow setLegend setLegendValues syncLegend toggleDOM setSeries setFocus addSeries delSeries addBand delBand
+`;
+const namesOf = (text: string) => text.split(/\s+/).filter(Boolean);
 
 /**
  * Leave out of uPlot what these charts don't use: its legend, logarithmic scales, own dates, other paths than lines.
  * A third of its bytes. uPlot's version is pinned; the build fails when it has another form.
  */
 function slimPlot(): Plugin {
-  const cut = (code: string, what: RegExp, by: string): string => {
-    if (!what.test(code)) throw new Error(`uPlot has another form (${what}): see slimPlot in vite.config.ts`);
-    return code.replace(what, by);
+  const cut = (code: string, what: RegExp, by: string | ((found: string, part: string) => string)): string => {
+    if (code.search(what) < 0) throw new Error(`uPlot has another form (${what}): see slimPlot in vite.config.ts`);
+    return code.replace(what, by as string);
   };
   return {
     name: "slim-uplot",
@@ -47,7 +60,23 @@ function slimPlot(): Plugin {
       slim = cut(slim, /\nuPlot\.assign = assign;[\s\S]*(?=\nexport \{)/, "\nuPlot.tzDate = tzDate;\n");
       // One mode (aligned columns) and one kind of scale (linear): what asks for others is never so.
       slim = slim.replace(/\b(?:\w+\.)?distr\s*(?:==\s*(?:2|3|4|100)|>= 3)/g, "false").replace(/\bmode == (1|2)/g, (_, mode) => String(mode === "1"));
-      for (const name of UNUSED.split(/\s+/).filter(Boolean)) slim = cut(slim, new RegExp(`^function ${name}\\([\\s\\S]*?^}`, "m"), `function ${name}() {}`);
+      slim = cut(slim, /const cursorFocus = focus\.prox >= 0;/, "const cursorFocus = false;");
+      slim = cut(slim, /const _timeAxisStamps = \[[\s\S]*?\n\t\];/, "const _timeAxisStamps = [];");
+      slim = cut(slim, /\bscaleX\.dir \* \(scaleX\.ori == 0 \? 1 : -1\)/g, "1");
+      slim = cut(slim, /\b(?:scaleX|sx)\.ori == (0|1)/g, (_, ori) => String(ori === "0")); // the axis of times is never upright
+      slim = cut(slim, /\blegend\.live\b/g, "false");
+      slim = cut(slim, /const cursorOnePt = .*;/, "const cursorOnePt = false;");
+      slim = cut(slim, /getBBox = points\.bbox;/, "getBBox = null;");
+      slim = cut(slim, /let withProx = .*;/, "const withProx = false;");
+      slim = cut(slim, /skip\.has\(yValues\[cursorIdx\]\)/, "false");
+      slim = cut(slim, /let shouldAlpha = .*;/, "const shouldAlpha = false;");
+      slim = cut(slim, /let uni = drag\.uni;/, "const uni = null;");
+      slim = cut(slim, /dragY = drag\.y && rawDY >= drag\.dist;/, "dragY = false;");
+      slim = cut(slim, /else if \(drag\.x && drag\.y && \(dragX \|\| dragY\)\)/, "else if (false)");
+      slim = cut(slim, /const \[ timeIncrsMs.*genTimeStuffs\(1\);/, "const timeIncrsMs = [], timeAxisSplitsMs = () => noop, _timeAxisStampsMs = [];");
+      slim = cut(slim, /\bms == 1 \?/g, "false ?");
+      for (const name of namesOf(UNUSED)) slim = cut(slim, new RegExp(`^function ${name}\\([\\s\\S]*?^}`, "m"), `function ${name}() {}`);
+      for (const name of namesOf(UNUSED_INSIDE)) slim = cut(slim, new RegExp(`^\\tfunction ${name}\\([\\s\\S]*?^\\t}`, "m"), `\tfunction ${name}() {}`);
       return { code: slim, map: null };
     },
   };

@@ -33,7 +33,7 @@ async def test_disks_and_sensors_have_values_and_charts(tab: Tab, make_device: M
     await expect(page.get_by_role("table", name="Network interfaces")).to_contain_text("Ethernet")
     await expect(page.get_by_role("table", name="Temperatures")).to_contain_text("61.5")
     await disks.get_by_role("row", name="D:").get_by_role("link").first.click()
-    await expect(page.get_by_text("D: · disk.percent").first).to_be_visible()
+    await expect(page.get_by_text("D: · Disk: used share").first).to_be_visible()
     await expect(page.locator("canvas").last).to_be_visible()
     assert tab.faults == []
 
@@ -51,8 +51,8 @@ async def test_all_disks_have_a_chart_each_and_one_can_be_left_out(
         )
     )
     page = await tab.open(f"/dashboard/agents/{device.agent_id}?tab=disks")
-    await page.get_by_role("link", name="disk.percent").click()
-    charts = page.get_by_role("region", name="Charts of disk.percent")
+    await page.get_by_role("link", name="Used share").click()
+    charts = page.get_by_role("region", name="Charts of Disk: used share")
     await expect(charts.locator("canvas")).to_have_count(3)
     await charts.scroll_into_view_if_needed()
     await picture(page, "disks-1440")

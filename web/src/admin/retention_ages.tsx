@@ -1,11 +1,11 @@
 // How long levels are kept, in words.
 import type { RetentionChange } from "../api/schema";
-import { duration } from "../lib/format";
+import { exactDuration } from "../lib/format";
 
 const DAY = 86_400; // seconds
 
 /** An age in days, in the largest unit that fits. */
-export const age = (days: number) => duration(days * DAY);
+export const age = (days: number) => exactDuration(days * DAY);
 
 /** What a change does, as "raw 30 d → 14 d". */
 export function Ages({ change }: { change: Pick<RetentionChange, "before_days" | "after_days"> }) {

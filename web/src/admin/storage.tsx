@@ -1,7 +1,7 @@
 // Storage, for DBAs: sizes, freshness, jobs, what waits; a second tab has retention.
 import { useGet } from "../lib/resource";
 import type { StorageReport } from "../api/pending";
-import { bytes, day, duration, number } from "../lib/format";
+import { bytes, day, duration, exactDuration, number } from "../lib/format";
 import { texts } from "../texts";
 import { param } from "../lib/url";
 import { Facts } from "../ui/facts";
@@ -85,7 +85,7 @@ function Report({ report }: { report: StorageReport }) {
               [t.version, `PostgreSQL ${report.database.postgres}, TimescaleDB ${report.database.timescaledb ?? "–"}`],
               [t.size, bytes(report.database.bytes)],
               [t.connections, `${number(report.database.connections)} / ${number(report.database.connections_max)}`],
-              [t.oldestTransaction, <When time={report.database.oldest_transaction_at} />],
+              [t.oldestTransaction, report.database.oldest_transaction_at ? <When time={report.database.oldest_transaction_at} /> : "–"],
               [t.freezeAge, number(report.database.freeze_age)],
               [t.fullAt, report.full_at ? <When time={report.full_at} at /> : "–"],
             ]}
@@ -142,9 +142,9 @@ function Levels({ title, levels }: { title: string; levels: Level[] }) {
         { title: t.size, cell: (row) => bytes(row.bytes), class: "number" },
         { title: t.perDay, cell: (row) => (row.rows_per_day === null ? "–" : number(row.rows_per_day)), class: "number" },
         { title: t.oldest, cell: (row) => (row.oldest_at ? day(row.oldest_at) : "–") },
-        { title: t.chunks, cell: (row) => `${number(row.chunks)} × ${duration(row.chunk_seconds)}`, class: "number" },
+        { title: t.chunks, cell: (row) => `${number(row.chunks)} × ${exactDuration(row.chunk_seconds)}`, class: "number" },
         { title: t.columnstore, cell: (row) => (row.chunks ? `${number((100 * row.columnstore_chunks) / row.chunks)} %` : "–"), class: "number" },
-        { title: t.kept, cell: (row) => (row.kept_seconds === null ? t.forever : duration(row.kept_seconds)), class: "number" },
+        { title: t.kept, cell: (row) => (row.kept_seconds === null ? t.forever : exactDuration(row.kept_seconds)), class: "number" },
         { title: t.nextDrop, cell: (row) => (row.next_drop_at ? <When time={row.next_drop_at} at /> : "–") },
         { title: t.lag, cell: (row) => <Lag level={row} /> },
       ]}
@@ -160,7 +160,7 @@ function Lag({ level }: { level: Level }) {
   const isLate = level.lag_seconds > level.allowed_lag_seconds;
   return (
     <Meter value={share} level={isLate ? "high" : "low"}>
-      {t.behind(duration(level.lag_seconds), duration(level.allowed_lag_seconds))} {isLate && <span class="word error">{t.late}</span>}
+      {t.behind(duration(level.lag_seconds), exactDuration(level.allowed_lag_seconds))} {isLate && <span class="word error">{t.late}</span>}
     </Meter>
   );
 }

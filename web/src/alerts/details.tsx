@@ -8,6 +8,7 @@ import { useAnnotations } from "../device/annotations";
 import { GROUPS, readHistory } from "../device/charts";
 import { serverNow } from "../lib/clock";
 import { millis } from "../lib/format";
+import { metricName } from "../lib/measures";
 import { shown } from "../lib/names";
 import { iso } from "../lib/range";
 import { withParams } from "../lib/url";
@@ -18,7 +19,7 @@ import { Name } from "../ui/name";
 import { Loaded, Skeleton } from "../ui/states";
 import { SeverityWord } from "../ui/status";
 import { AlertActions } from "./actions";
-import { StateWord, Ticket, inWords, metricOf, whatOf } from "./parts";
+import { StateWord, Ticket, inWords, metricOf, reasonWords, whatOf } from "./parts";
 
 const AROUND_MS = 2 * 3_600_000;
 
@@ -89,7 +90,7 @@ export function AlertDetails({ alert, done }: { alert: Alert; done: () => void }
           <div>
             <dt>{t.notes}</dt>
             <dd>
-              <Name of={alert.resolution_notes} />
+              <Name of={reasonWords(alert.resolution_notes)} />
             </dd>
           </div>
         )}
@@ -124,9 +125,9 @@ function AlertChart({ alert }: { alert: Alert }) {
     <Loaded of={history} skeleton={<Skeleton lines={5} />}>
       {(found) => (
         <Chart
-          title={texts.value.metrics[metric as "cpu_percent"] ?? metric}
+          title={metricName(metric)}
           name={`${alert.device_name}-${metric}`}
-          lines={[{ metric, label: texts.value.metrics[metric as "cpu_percent"] ?? metric }]}
+          lines={[{ metric, label: metricName(metric) }]}
           unit={found.units[metric] ?? ""}
           isBounded={group?.isBounded ?? false}
           data={chartData(found, [{ metric, label: metric }])}
@@ -153,7 +154,7 @@ function Course({ alert }: { alert: Alert }) {
             <ol>
               {transitions.map((one) => (
                 <li key={one.id}>
-                  <When time={one.at} at /> {inWords(one)}
+                  <When time={one.at} at /> {inWords(one, alert.rule_kind === "metric" || alert.rule_kind === "series" ? (alert.metric ?? "") : "")}
                 </li>
               ))}
             </ol>

@@ -3,6 +3,7 @@ import type { Alert, AlertTransition } from "../api/schema";
 import { me } from "../api/session";
 import { now } from "../lib/clock";
 import { duration, millis, shortTime, withUnit } from "../lib/format";
+import { metricName, unitOf } from "../lib/measures";
 import { texts } from "../texts";
 
 export function isSnoozed(alert: Alert): boolean {
@@ -35,10 +36,10 @@ export function StateWord({ alert }: { alert: Alert }) {
 /** `CPU 97 % against 90 %` where the rule compares one metric with a threshold, the days until a forecast comes true, else the message. */
 export function whatOf(alert: Alert): string {
   const metric = alert.metric && alert.metric_value !== null ? alert.metric : null;
-  const name = [texts.value.metrics[metric as "cpu_percent"] ?? metric, alert.instance].filter(Boolean).join(" ");
-  if (metric && alert.rule_kind === "forecast") return texts.value.alerts.reaches(name, duration((alert.metric_value ?? 0) * 86_400));
-  if (metric && alert.rule_kind === "metric") {
-    const unit = metric.endsWith("percent") ? "percent" : metric.endsWith("_gb") ? "gigabytes" : metric.endsWith("seconds") ? "seconds" : "";
+  const name = metric ? metricName(metric) + (alert.instance && ` (${alert.instance})`) : "";
+  if (metric && (alert.rule_kind === "forecast" || alert.rule_kind === "series_forecast")) return texts.value.alerts.reaches(name, duration((alert.metric_value ?? 0) * 86_400));
+  if (metric && (alert.rule_kind === "metric" || alert.rule_kind === "series")) {
+    const unit = unitOf(metric);
     const limit = alert.threshold_value === null ? "" : ` ${texts.value.alerts.limit(withUnit(alert.threshold_value, unit))}`;
     return `${name} ${withUnit(alert.metric_value, unit)}${limit}`;
   }
@@ -58,9 +59,14 @@ export function Ticket({ alert }: { alert: Alert }) {
   );
 }
 
-/** A change of a rule's state on a device, with its reason. */
-export function inWords(one: Pick<AlertTransition, "from_state" | "to_state" | "reason" | "value"> & { threshold?: number | null }): string {
+/** Why a rule changed its state, in the person's language; the server keeps it in English. */
+export const reasonWords = (reason: string) => texts.value.alerts.reasons[reason] ?? reason;
+
+/** A change of a rule's state on a device, with its reason; the values are of `metric`. */
+export function inWords(one: Pick<AlertTransition, "from_state" | "to_state" | "reason" | "value"> & { threshold?: number | null }, metric = ""): string {
   const t = texts.value.alerts;
-  const value = one.value === null ? "" : ` (${withUnit(one.value, "")}${one.threshold ? ` / ${withUnit(one.threshold, "")}` : ""})`;
-  return `${t.machine[one.from_state]} → ${t.machine[one.to_state]}: ${one.reason}${value}`;
+  const unit = unitOf(metric);
+  const limit = one.threshold === null || one.threshold === undefined ? "" : ` / ${withUnit(one.threshold, unit)}`;
+  const value = one.value === null ? "" : ` (${withUnit(one.value, unit)}${limit})`;
+  return `${t.machine[one.from_state]} → ${t.machine[one.to_state]}: ${reasonWords(one.reason)}${value}`;
 }

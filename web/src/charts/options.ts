@@ -29,7 +29,7 @@ export function optionsOf(plan: Plan): uPlot.Options {
   return {
     width: plan.width,
     height: plan.height,
-    padding: [6, 8, 0, 0],
+    padding: [6, 20, 0, 0],
     legend: { show: false },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), plan.zone),
     scales: {

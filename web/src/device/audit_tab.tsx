@@ -6,8 +6,7 @@ import { When } from "../ui/controls";
 import { PagedTable } from "../ui/list";
 import { Name } from "../ui/name";
 import { Empty } from "../ui/states";
-import { detailsOf } from "./events_tab";
-
+import { detailWords } from "./event_words";
 
 export function AuditTab({ id }: { id: string }) {
   const t = texts.value.audit;
@@ -22,8 +21,8 @@ export function AuditTab({ id }: { id: string }) {
         { title: t.when, cell: (row) => <When time={row.at} at /> },
         { title: t.who, cell: (row) => <Name title={row.actor_id ?? ""} of={row.actor_name ?? t.kinds[row.actor_kind]} /> },
         { title: t.from, cell: (row) => row.source ?? "–" },
-        { title: t.what, cell: (row) => row.action.replaceAll("_", " ") },
-        { title: t.details, cell: (row) => <Name class="details" of={detailsOf(row.details)} /> },
+        { title: t.what, cell: (row) => texts.value.auditActions[row.action] ?? row.action.replaceAll("_", " ") },
+        { title: t.details, cell: (row) => <Name class="details" of={detailWords(row.details)} /> },
       ]}
     />
   );

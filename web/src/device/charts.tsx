@@ -6,7 +6,7 @@ import type { AgentDetail, DeviceAnnotations, HistoryColumns } from "../api/sche
 import { Chart } from "../charts/chart";
 import { chartData } from "../charts/data";
 import { isNarrow } from "../lib/settings";
-import { number, duration } from "../lib/format";
+import { exactDuration, number } from "../lib/format";
 import { iso, movingRange, type TimeRange } from "../lib/range";
 import { useResource, type Resource } from "../lib/resource";
 import { param, setParams } from "../lib/url";
@@ -126,6 +126,12 @@ function step({ from, to }: { from: number; to: number }, isLive: boolean): { fr
   return { from: end - (to - from), to: end };
 }
 
+/** The levels that the points are from, in words, the oldest part of the range first. */
+function sourcesOf({ level, segments }: HistoryColumns): string {
+  const levels = segments.length ? segments.map((segment) => segment.level) : [level];
+  return [...new Set(levels)].map((one) => texts.value.charts.levels[one] ?? one).join(" + ");
+}
+
 function ChartNotes({ history, hasCompared }: { history: Resource<HistoryColumns>; hasCompared: boolean }) {
   const t = texts.value.charts;
   const found = history.data;
@@ -133,8 +139,7 @@ function ChartNotes({ history, hasCompared }: { history: Resource<HistoryColumns
   return (
     <p class="chart-notes faint">
       <span>
-        {found.level === "raw" && !found.bucket_seconds ? t.rawLevel : t.level(found.level, duration(found.bucket_seconds))}
-        {found.segments.length > 1 && ` (${found.segments.map((segment) => segment.level).join(" + ")})`}
+        {found.level === "raw" && !found.bucket_seconds ? t.rawLevel : t.level(sourcesOf(found), exactDuration(found.bucket_seconds))}
       </span>
       {hasCompared && <span class="key compared">{t.compared}</span>}
       {found.warnings.map((warning) => (

@@ -4,6 +4,7 @@ import type { HistoryInstances, Series, SeriesLine } from "../api/schema";
 import { Chart } from "../charts/chart";
 import type { ChartData } from "../charts/data";
 import { withUnit } from "../lib/format";
+import { groupOf, metricName, partName } from "../lib/measures";
 import { currentRange, iso } from "../lib/range";
 import { useGet, useResource } from "../lib/resource";
 import { param, setParams, withParams } from "../lib/url";
@@ -12,9 +13,6 @@ import { When } from "../ui/controls";
 import { Table } from "../ui/list";
 import { Name } from "../ui/name";
 import { Empty, Loaded } from "../ui/states";
-
-/** The first part of a metric's name: `disk` of `disk.percent`. */
-const groupOf = (metric: string) => metric.split(".")[0] ?? metric;
 
 export function DisksTab({ id }: { id: string }) {
   const list = useGet<{ series: Series[] }>(`/api/agents/${id}/metrics/series`, {}, { every: 60 });
@@ -52,7 +50,7 @@ function Group({ name, series }: { name: string; series: Series[] }) {
         keyOf={(instance) => instance}
         heads={[
           { title: t.instance, cell: (instance) => <Name of={instance} /> },
-          ...metrics.map((metric) => ({ title: metric.slice(name.length + 1).replaceAll("_", " ") || metric, cell: (instance: string) => <Value one={find(instance, metric)} /> })),
+          ...metrics.map((metric) => ({ title: partName(metric), cell: (instance: string) => <Value one={find(instance, metric)} /> })),
           { title: t.asOf, cell: (instance) => <When time={find(instance, metrics[0] ?? "")?.collected_at} /> },
         ]}
       />
@@ -61,7 +59,7 @@ function Group({ name, series }: { name: string; series: Series[] }) {
           {t.all}{" "}
           {metrics.map((metric) => (
             <a key={metric} href={withParams({ metric, instance: null, without: null })}>
-              {metric}
+              {partName(metric)}
             </a>
           ))}
         </p>
@@ -95,7 +93,7 @@ function Chosen({ id, series }: { id: string; series: Series[] }) {
     <Loaded of={history}>
       {(found) =>
         found.instances.length ? (
-          <section aria-label={texts.value.parts.chartsOf(metric)}>
+          <section aria-label={texts.value.parts.chartsOf(metricName(metric))}>
             {!instance && found.instances.length > 1 && <InstanceChoice names={found.instances.map((line) => line.instance)} hidden={hidden} />}
             <div class={instance ? "" : "chart-grid"}>
               {found.instances.filter((line) => instance || !hidden.has(line.instance)).map((line) => <InstanceChart key={line.instance} line={line} found={found} from={range.from} to={range.to} />)}
@@ -135,12 +133,12 @@ function InstanceChoice({ names, hidden }: { names: string[]; hidden: Set<string
 }
 
 function InstanceChart({ line, found, from, to }: { line: SeriesLine; found: HistoryInstances; from: number; to: number }) {
-  const title = `${line.instance} · ${line.metric}`;
+  const title = `${line.instance} · ${metricName(line.metric)}`;
   return (
     <Chart
       title={title}
       name={`${line.instance}-${line.metric}`}
-      lines={[{ metric: line.metric, label: line.metric }]}
+      lines={[{ metric: line.metric, label: partName(line.metric) }]}
       unit={line.unit}
       isBounded={line.unit === "percent"}
       data={dataOf(line, found.bucket_seconds)}

@@ -7,16 +7,9 @@ import { When } from "../ui/controls";
 import { PagedTable } from "../ui/list";
 import { Name } from "../ui/name";
 import { Empty } from "../ui/states";
+import { eventWords } from "./event_words";
 
 const TYPES = ["status_changed", "service_crashed", "alert_firing", "alert_resolved", "alert_found_late", "clone_suspected", "device_changed"];
-
-/** Details of an event as `from: online · to: offline`. */
-export function detailsOf(data: Record<string, unknown>): string {
-  return Object.entries(data)
-    .filter(([, value]) => value !== null && value !== "")
-    .map(([name, value]) => `${name.replaceAll("_", " ")}: ${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
-    .join(" · ");
-}
 
 export function EventsTab({ id }: { id: string }) {
   const t = texts.value.events;
@@ -46,7 +39,7 @@ export function EventsTab({ id }: { id: string }) {
         heads={[
           { title: t.when, cell: (row) => <When time={row.occurred_at} at /> },
           { title: t.type, cell: (row) => t.names[row.event_type] ?? row.event_type },
-          { title: t.details, cell: (row) => <Name class="details" of={detailsOf(row.data)} /> },
+          { title: t.details, cell: (row) => <Name class="details" of={eventWords(row.data)} /> },
         ]}
       />
     </>

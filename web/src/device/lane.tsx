@@ -3,6 +3,7 @@ import type { DeviceAnnotations } from "../api/schema";
 import { millis, shortTime, span } from "../lib/format";
 import { shown } from "../lib/names";
 import type { TimeRange } from "../lib/range";
+import { isNarrow } from "../lib/settings";
 import { withParams } from "../lib/url";
 import { texts } from "../texts";
 import { statusReason } from "../charts/gaps";
@@ -17,6 +18,7 @@ function place(range: TimeRange, start: number, end: number): { left: string; wi
   return { left: `${from * 100}%`, width: `${Math.max(0, to - from) * 100}%` };
 }
 
+const THIN = 0.01; // share of the lane below which a window is a line, so that many of them do not cover the statuses
 const WORD_FROM = 0.06; // share of the lane from which on a span holds its word
 
 export function StatusLane({ annotations, range, id }: { annotations: DeviceAnnotations | undefined; range: TimeRange; id: string }) {
@@ -39,11 +41,11 @@ export function StatusLane({ annotations, range, id }: { annotations: DeviceAnno
           );
         })}
         {!hidden.has("windows") &&
-          (annotations?.maintenance ?? []).map((one) => {
+          (annotations?.maintenance ?? []).filter((one) => millis(one.end) > beginOf(annotations)).map((one) => {
             const at = place(range, millis(one.start), millis(one.end));
             return (
               at && (
-                <li key={one.window_id + one.start} class="lane-window" style={at} title={`${t.lane.window}: ${one.window_name} ${span(one.start, one.end)}`}>
+                <li key={one.window_id + one.start} class={`lane-window ${millis(one.end) - millis(one.start) < THIN * (range.to - range.from) ? "thin" : ""}`} style={at} title={`${t.lane.window}: ${one.window_name} ${span(one.start, one.end)}`}>
                   <span class="unseen">
                     {t.lane.window} {one.window_name}
                   </span>
@@ -71,9 +73,9 @@ export function StatusLane({ annotations, range, id }: { annotations: DeviceAnno
             const at = place(range, millis(one.created_at), millis(one.created_at));
             return (
               at && (
-                <a key={one.command_id} class="lane-tick command" style={{ left: at.left }} href={withParams({ tab: "commands" })} title={`${one.command_type} ${shortTime(one.created_at)}: ${one.status}`}>
+                <a key={one.command_id} class="lane-tick command" style={{ left: at.left }} href={withParams({ tab: "commands" })} title={`${t.commands.types[one.command_type] ?? one.command_type} ${shortTime(one.created_at)}: ${t.commands.states[one.status as "sent"] ?? one.status}`}>
                   <span class="unseen">
-                    {t.lane.command} {one.command_type} {shortTime(one.created_at)}
+                    {t.lane.command} {t.commands.types[one.command_type] ?? one.command_type} {shortTime(one.created_at)}
                   </span>
                 </a>
               )
@@ -99,22 +101,33 @@ export function StatusLane({ annotations, range, id }: { annotations: DeviceAnno
   );
 }
 
+/** When the device was there first; null while that is not known. */
+function firstOf(annotations: DeviceAnnotations | undefined): string | null {
+  return annotations?.statuses[0]?.start ?? annotations?.enrolled_at ?? null;
+}
+
+/** The same as milliseconds: windows before it were no concern of the device. */
+function beginOf(annotations: DeviceAnnotations | undefined): number {
+  const first = firstOf(annotations);
+  return first ? millis(first) : -Infinity;
+}
+
 /** The part of the range in which the device was not there yet. */
 function Before({ annotations, range }: { annotations: DeviceAnnotations | undefined; range: TimeRange }) {
-  const first = annotations?.statuses[0]?.start ?? annotations?.enrolled_at;
+  const first = firstOf(annotations);
   const at = first && place(range, range.from, millis(first));
   if (!at) return null;
   const word = texts.value.gaps.words.not_enrolled;
   return (
     <li class="lane-span before" style={at} title={`${word} ${span(range.from, first)}`}>
-      {word}
+      <span>{word}</span>
     </li>
   );
 }
 
 /** The times below the lane. */
 function Axis({ range }: { range: TimeRange }) {
-  const marks = [0, 0.25, 0.5, 0.75, 1];
+  const marks = isNarrow.value ? [0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1];
   return (
     <div class="lane-axis" aria-hidden="true">
       {marks.map((share) => (

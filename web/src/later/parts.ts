@@ -1,11 +1,15 @@
 // Which parts load later, and from which file.
 import type { ComponentType } from "preact";
+import { loadLaterTexts } from "../texts";
 import { lazy, type Lazy } from "../ui/lazy";
 
-const administration = () => import("./administration");
+/** A part whose texts are in the second file of the language. */
+const withTexts = <M>(part: Promise<M>) => Promise.all([part, loadLaterTexts()]).then(([loaded]) => loaded);
+
+const administration = () => withTexts(import("./administration"));
 const devices = () => import("./devices");
-const rules = () => import("./rules");
-const tabs = () => import("./tabs");
+const rules = () => withTexts(import("./rules"));
+const tabs = () => withTexts(import("./tabs"));
 const work = () => import("./work");
 
 interface PageProps {

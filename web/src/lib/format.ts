@@ -43,7 +43,7 @@ const STEPS = ["B", "kB", "MB", "GB", "TB", "PB"];
 /** Bytes in powers of ten, as the API counts gigabytes. */
 export function bytes(value: number | null | undefined, suffix = ""): string {
   if (value === null || value === undefined) return "–";
-  const step = Math.min(STEPS.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, Math.abs(value))) / 3)));
+  const step = Math.min(STEPS.length - 1, STEPS.findIndex((_, index) => Math.abs(value) < 999.5 * 1000 ** index || index === STEPS.length - 1));
   const scaled = value / 1000 ** step;
   return `${number(scaled, scaled < 10 && step > 0 ? 1 : 0)} ${STEPS[step]}${suffix}`;
 }
@@ -56,8 +56,12 @@ export function withUnit(value: number | null | undefined, unit: string): string
   if (unit === "bytes") return bytes(value);
   if (unit === "gigabytes") return bytes(value * 1e9);
   if (unit === "seconds") return duration(value);
-  return number(value, 2);
+  const symbol = SYMBOLS[unit];
+  return symbol ? `${number(value, 2)} ${symbol}` : number(value, 2);
 }
+
+// Signs of units; a number without one is a count, which the metric's name explains, or a customer's own.
+const SYMBOLS: Record<string, string> = { celsius: "°C", rpm: "rpm", milliseconds: "ms", "milliseconds/s": "ms/s", "packets/s": "/s" };
 
 function dates(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
   const timeZone = zone.value;
@@ -111,6 +115,14 @@ export function duration(seconds: number): string {
   }
   if (whole < 800 * 86_400) return `${Math.round(whole / 86_400)} ${u.d}`;
   return `${number(whole / (365.25 * 86_400), 1)} ${u.y}`;
+}
+
+const UNITS = [[365 * 86_400, "y"], [86_400, "d"], [3600, "h"]] as const;
+
+/** A span that somebody chose, by the largest unit of which it is a whole number: `1 h`, `90 d`, `2 y`; others as durations. */
+export function exactDuration(seconds: number): string {
+  const [size, unit] = UNITS.find(([one]) => seconds >= one && seconds % one === 0) ?? [0, "s"];
+  return size ? `${number(seconds / size)} ${texts.value.units[unit]}` : duration(seconds);
 }
 
 /** How long ago a time was, by the server's clock; it counts on by itself. */

@@ -1,6 +1,7 @@
 // The form of a rule: what must hold, where, and what happens then.
 import { useGet, ONCE } from "../lib/resource";
 import type { MetricInfo } from "../api/pending";
+import { metricWithUnit } from "../lib/measures";
 import { zone } from "../lib/format";
 import { texts } from "../texts";
 import { typeName } from "../fleet/columns";
@@ -171,16 +172,18 @@ function MetricField({ draft, change }: { draft: Draft; change: Change }) {
     <Field label={t.rules.metric}>
       {(id) => (
         <select id={id} value={draft.metric} onChange={(event) => change({ metric: event.currentTarget.value })}>
-          {isOther && <option value={draft.metric}>{draft.metric}</option>}
+          {isOther && <option value={draft.metric}>{metricWithUnit(draft.metric)}</option>}
           {names.map((name) => (
             <option key={name} value={name}>
-              {t.metrics[name as "cpu_percent"] ?? name}
+              {metricWithUnit(name)}
             </option>
           ))}
           {parts.length > 0 && (
             <optgroup label={t.rules.ofInstances}>
               {parts.map((name) => (
-                <option key={name}>{name}</option>
+                <option key={name} value={name}>
+                  {metricWithUnit(name)}
+                </option>
               ))}
             </optgroup>
           )}

@@ -13,6 +13,7 @@ import { Name } from "../ui/name";
 import { PlacePicker, useBusinesses, type PlaceChoice } from "../ui/place_picker";
 import { Empty } from "../ui/states";
 import { SeverityWord } from "../ui/status";
+import { conditionWords } from "./words";
 import { say } from "../ui/toasts";
 
 export function RulesPage() {
@@ -38,13 +39,13 @@ export function RulesPage() {
           </a>{" "}
           {row.is_shadow && <span class="tag">{t.shadowTag}</span>} {!row.is_active && <span class="tag">{t.off}</span>} {row.error_message && <span class="tag bad">{t.faulty}</span>}
           <div class="faint">
-            <Name of={row.error_message ?? row.in_words} />
+            <Name of={row.error_message ?? conditionWords(row.conditions) ?? row.in_words} />
           </div>
         </>
       ),
     },
     { title: t.reach, cell: (row) => <Name of={reachOf(row, names)} /> },
-    { title: t.madeBy, cell: (row) => <><Name of={row.created_by_name ?? "–"} /> <div class="faint">{t.changed} <When time={row.updated_at} /></div></> },
+    { title: t.madeBy, class: "person", cell: (row) => <><Name of={row.created_by_name ?? "–"} /> <div class="faint">{t.changed} <When time={row.updated_at} /></div></> },
     { title: t.openAlerts, cell: (row) => (row.open_alerts ? <a href={`/dashboard/agents/alerts?rule=${row.id}`}>{number(row.open_alerts)}</a> : "0"), class: "number" },
     { title: t.last, cell: (row) => <When time={row.last_triggered} /> },
     { title: t.count, cell: (row) => number(row.trigger_count), class: "number" },

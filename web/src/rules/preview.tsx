@@ -7,6 +7,7 @@ import { chartData } from "../charts/data";
 import { readHistory } from "../device/charts";
 import { now } from "../lib/clock";
 import { duration, millis, number, withUnit } from "../lib/format";
+import { metricName, unitOf } from "../lib/measures";
 import { isNarrow } from "../lib/settings";
 import { texts } from "../texts";
 import { When } from "../ui/controls";
@@ -112,10 +113,6 @@ function Tested({ draft, preview, answer, change }: { draft: Draft; preview: Wid
   );
 }
 
-function unitOf(metric: string): string {
-  return metric.endsWith("percent") ? "percent" : metric.endsWith("_gb") ? "gigabytes" : metric.endsWith("seconds") ? "seconds" : "";
-}
-
 function Slider({ draft, unit, change }: { draft: Draft; unit: string; change: (threshold: number) => void }) {
   const t = texts.value.rules;
   const top = unit === "percent" ? 100 : Math.max(1, draft.threshold * 2);
@@ -151,9 +148,9 @@ function Worst({ outcome, answer, draft }: { outcome: BacktestOutcome; answer: B
       </h3>
       {metric && history.data && (
         <Chart
-          title={texts.value.metrics[metric as "cpu_percent"] ?? metric}
+          title={metricName(metric)}
           name={`${worst.device_name}-${metric}`}
-          lines={[{ metric, label: texts.value.metrics[metric as "cpu_percent"] ?? metric }]}
+          lines={[{ metric, label: metricName(metric) }]}
           unit={history.data.units[metric] ?? ""}
           isBounded={metric.endsWith("percent")}
           data={chartData(history.data, [{ metric, label: metric }])}
@@ -169,7 +166,7 @@ function Worst({ outcome, answer, draft }: { outcome: BacktestOutcome; answer: B
         <ol class="course-list">
           {outcome.transitions.slice(0, 50).map((one) => (
             <li key={one.at + one.to_state}>
-              <When time={one.at} at /> {inWords(one)}
+              <When time={one.at} at /> {inWords(one, draft.kind === "metric" ? draft.metric : "")}
             </li>
           ))}
         </ol>

@@ -2,7 +2,7 @@
 import { isEmployee, me, signOut } from "../api/session";
 import { browserZone, isZone, zone } from "../lib/format";
 import { shown } from "../lib/names";
-import { language, theme } from "../lib/settings";
+import { isNarrow, language, theme } from "../lib/settings";
 import { go, param, path, setParams } from "../lib/url";
 import { chosen, LANGUAGE_NAMES, texts } from "../texts";
 import { SearchBox, sayFault } from "../ui/controls";
@@ -17,6 +17,7 @@ export function TopBar() {
     <header class="topbar">
       <SearchBox
         label={t.search}
+        hint={isNarrow.value ? texts.value.search : t.search}
         keys="/"
         value={onList ? param("q") : ""}
         change={(text) => (onList ? setParams({ q: text }) : text && go(`/dashboard/agents?q=${encodeURIComponent(text)}`))}

@@ -3,7 +3,7 @@ import { computed, effect, signal } from "@preact/signals";
 import urls from "virtual:texts";
 import { language } from "../lib/settings";
 import { shown } from "../lib/names";
-import type { Language, Texts } from "./en";
+import type { Texts } from "./en";
 
 export type { Texts };
 export const LANGUAGE_NAMES = { en: "English", es: "Español" } as const;
@@ -46,14 +46,27 @@ function usable(tree: Tree): unknown {
   );
 }
 
+async function read(url: string): Promise<unknown> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url}: ${response.status}`);
+  return usable((await response.json()) as Tree);
+}
+
+let files = 1; // of a language that are needed so far
+const known: Partial<Record<Name, object>> = {};
+
 async function load(name: Name): Promise<void> {
-  const response = await fetch(urls[name]);
-  if (!response.ok) throw new Error(`${urls[name]}: ${response.status}`);
-  const found = (await response.json()) as Language;
+  known[name] = Object.assign({}, known[name], ...(await Promise.all(urls[name].slice(0, files).map(read))));
   if (name !== wanted.peek()) return;
-  texts.value = usable(found as unknown as Tree) as Texts;
+  texts.value = known[name] as Texts;
   chosen.value = name;
   document.documentElement.lang = name;
+}
+
+/** Load the texts of the parts that load later, once. */
+export async function loadLaterTexts(): Promise<void> {
+  files = 2;
+  while (!texts.peek().rules) await load(wanted.peek());
 }
 
 const RETRY_MS = 3000;

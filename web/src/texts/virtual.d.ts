@@ -1,5 +1,5 @@
-/** The addresses of the languages' files, written by the build (vite.config.ts). */
+/** The addresses of the two files of each language, written by the build (vite.config.ts). */
 declare module "virtual:texts" {
-  const urls: Record<"en" | "es", string>;
+  const urls: Record<"en" | "es", string[]>;
   export default urls;
 }

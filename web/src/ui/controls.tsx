@@ -94,7 +94,7 @@ export function Tabs({ name, tabs, chosen, label }: { name: string; tabs: Array<
 }
 
 /** A search box that does not wait for its result: its text is applied after a pause. */
-export function SearchBox({ value, change, label, wait = 200, keys }: { value: string; change: (text: string) => void; label: string; wait?: number; keys?: string }) {
+export function SearchBox({ value, change, label, hint = label, wait = 200, keys }: { value: string; change: (text: string) => void; label: string; hint?: string; wait?: number; keys?: string }) {
   const timer = useRef(0);
   const sent = useRef(value);
   const box = useRef<HTMLInputElement>(null);
@@ -110,7 +110,7 @@ export function SearchBox({ value, change, label, wait = 200, keys }: { value: s
         type="search"
         aria-label={label}
         aria-keyshortcuts={keys}
-        placeholder={label}
+        placeholder={hint}
         defaultValue={value}
         onInput={(event) => {
           const text = event.currentTarget.value.trim();
