@@ -88,7 +88,7 @@ async def test_five_years_of_a_device_show_as_days_with_their_gap(
     await expect(page.get_by_role("heading", name="five-years-old", level=1)).to_be_visible()
     chart = page.locator(".charts figure").first
     await expect(chart.locator("canvas")).to_be_visible()
-    await expect(page.locator(".charts")).to_contain_text("1d")
+    await expect(page.locator(".charts")).to_contain_text("from averages of 1 d")
     await picture(page, f"faults/five-years-{size['width']}")
     await chart.get_by_role("button", name="as a table").first.click()
     rows = chart.locator(".chart-table").first.locator("tbody tr")

@@ -141,6 +141,12 @@ function AlertChart({ alert }: { alert: Alert }) {
   );
 }
 
+/** The metric of the values in the course of an alert; null where they only say whether a service ran or data came. */
+function valuesOf(alert: Alert): string | null {
+  if (["service", "no_data", "offline"].includes(alert.rule_kind ?? "")) return null;
+  return alert.rule_kind === "metric" || alert.rule_kind === "series" ? alert.metric : "";
+}
+
 /** Each change of the rule's state on this device, with its reason. */
 function Course({ alert }: { alert: Alert }) {
   const t = texts.value.alerts;
@@ -154,7 +160,7 @@ function Course({ alert }: { alert: Alert }) {
             <ol>
               {transitions.map((one) => (
                 <li key={one.id}>
-                  <When time={one.at} at /> {inWords(one, alert.rule_kind === "metric" || alert.rule_kind === "series" ? (alert.metric ?? "") : "")}
+                  <When time={one.at} at /> {inWords(one, valuesOf(alert))}
                 </li>
               ))}
             </ol>

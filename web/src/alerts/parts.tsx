@@ -62,11 +62,11 @@ export function Ticket({ alert }: { alert: Alert }) {
 /** Why a rule changed its state, in the person's language; the server keeps it in English. */
 export const reasonWords = (reason: string) => texts.value.alerts.reasons[reason] ?? reason;
 
-/** A change of a rule's state on a device, with its reason; the values are of `metric`. */
-export function inWords(one: Pick<AlertTransition, "from_state" | "to_state" | "reason" | "value"> & { threshold?: number | null }, metric = ""): string {
+/** A change of a rule's state on a device, with its reason; the values are of `metric`, which is null where they only say yes or no. */
+export function inWords(one: Pick<AlertTransition, "from_state" | "to_state" | "reason" | "value"> & { threshold?: number | null }, metric: string | null = ""): string {
   const t = texts.value.alerts;
-  const unit = unitOf(metric);
+  const unit = unitOf(metric ?? "");
   const limit = one.threshold === null || one.threshold === undefined ? "" : ` / ${withUnit(one.threshold, unit)}`;
-  const value = one.value === null ? "" : ` (${withUnit(one.value, unit)}${limit})`;
+  const value = one.value === null || metric === null ? "" : ` (${withUnit(one.value, unit)}${limit})`;
   return `${t.machine[one.from_state]} → ${t.machine[one.to_state]}: ${reasonWords(one.reason)}${value}`;
 }

@@ -3,7 +3,7 @@ import type { DeviceAnnotations } from "../api/schema";
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-import { zone, withUnit, fullTime } from "../lib/format";
+import { fullTime, shortTime, withUnit, zone } from "../lib/format";
 import { isDark } from "../lib/settings";
 import { chosen, texts } from "../texts";
 import { Icon } from "../ui/icons";
@@ -100,7 +100,7 @@ function latest({ data, unit, lines }: ChartProps): string {
 }
 
 /** The content of a chart at one place: time, values, or why there are none. */
-export function wordsAt({ data, lines, unit }: ChartProps, gaps: Gap[], index: number): string {
+export function wordsAt({ data, lines, unit }: ChartProps, gaps: Gap[], index: number, timeOf = fullTime): string {
   const at = (data.times[index] ?? 0) * 1000;
   const parts = lines.flatMap((line, place) => {
     const [avg, low, high] = [0, 1, 2].map((one) => data.values[place * PER_LINE + one]?.[index]);
@@ -110,7 +110,7 @@ export function wordsAt({ data, lines, unit }: ChartProps, gaps: Gap[], index: n
   });
   const share = data.coverage[index] ?? 1;
   if (parts.length && data.width && share < 0.8) parts.push(texts.value.charts.covered(Math.round(share * 100)));
-  return `${fullTime(at)} · ${parts.length ? parts.join(" · ") : (gapAt(gaps, at)?.sentence ?? texts.value.gaps.unknown)}`;
+  return `${timeOf(at)} · ${parts.length ? parts.join(" · ") : (gapAt(gaps, at)?.sentence ?? texts.value.gaps.unknown)}`;
 }
 
 interface CanvasProps extends ChartProps {
@@ -149,7 +149,7 @@ function Canvas(props: CanvasProps) {
         },
         setCursor: (self) => {
           const index = self.cursor.idx;
-          given.current.say(index === null || index === undefined || (self.cursor.left ?? -1) < 0 ? "" : wordsAt(given.current, given.current.gaps, index));
+          given.current.say(index === null || index === undefined || (self.cursor.left ?? -1) < 0 ? "" : wordsAt(given.current, given.current.gaps, index, given.current.lines.length > 1 ? shortTime : fullTime));
         },
         brush: (from, to) => given.current.brush?.(from, to),
       }),
