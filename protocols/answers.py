@@ -15,6 +15,7 @@ from core.errors import RtsError
 from protocols.readings import MetricReading
 
 LASTING = (400, 401, 403, 404, 413, 415, 422)  # all other failures are temporary
+SHOWN_REASONS = 3
 Headers = list[tuple[bytes, bytes]]
 JSON = b"application/json"
 PROTOBUF = b"application/x-protobuf"
@@ -66,8 +67,14 @@ class Stored:
 
     @property
     def reason(self) -> str:
-        """The reasons in one line."""
-        return "; ".join([*self.reading.reasons, *self.rejected][:3])
+        """The reasons of what is lost, in one line."""
+        return "; ".join([*self.reading.reasons, *self.rejected][:SHOWN_REASONS])
+
+    @property
+    def reason_of_omitted(self) -> str:
+        """The reasons of what is omitted, in one line."""
+        reasons = [*self.reading.reasons, *self.rejected, *self.reading.reasons_to_wait]
+        return "; ".join(reasons[:SHOWN_REASONS])
 
 
 def reply_to(protocol: Protocol, stored: Stored, media_type: bytes = JSON) -> Reply:
@@ -102,12 +109,12 @@ def written(stored: Stored) -> Headers:
 def otlp_reply(stored: Stored, media_type: bytes) -> Reply:
     """Return a success; points that were refused make it a partial one, which is never sent again."""
     if media_type == JSON:
-        partial = {"partialSuccess": {"rejectedDataPoints": str(stored.omitted), "errorMessage": stored.reason}}
-        return Reply(200, msgspec.json.encode(partial if stored.omitted else {}))
+        rejected = {"rejectedDataPoints": str(stored.omitted), "errorMessage": stored.reason_of_omitted}
+        return Reply(200, msgspec.json.encode({"partialSuccess": rejected} if stored.omitted else {}))
     response = ExportMetricsServiceResponse()
     if stored.omitted:
         response.partial_success.rejected_data_points = stored.omitted
-        response.partial_success.error_message = stored.reason
+        response.partial_success.error_message = stored.reason_of_omitted
     return Reply(200, response.SerializeToString(), PROTOBUF)
 
 

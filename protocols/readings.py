@@ -64,7 +64,8 @@ class MetricReading:
     refused: int = 0
     unparsed: int = 0
     reasons: list[str] = field(default_factory=list)
-    waiting: int = 0  # values of hosts that are not confirmed yet
+    waiting: int = 0  # values of hosts that are not confirmed yet, and why
+    reasons_to_wait: list[str] = field(default_factory=list)
     in_parts: bool = False  # its sender cuts each sample into several requests, wherever a buffer is full
     mapping: MetricMapping = EMPTY
     _entered: list[MeasuredValue] | None = None
@@ -116,21 +117,23 @@ class MetricReading:
     def wait(self, reason: str, values: int) -> None:
         """Count values that are left out until a person decides on their host."""
         self.waiting += values
-        self._explain(reason)
+        note(self.reasons_to_wait, reason)
 
     def refuse(self, reason: str, points: int = 1) -> None:
         """Note points that are understood and not taken."""
         self.refused += points
-        self._explain(reason)
+        note(self.reasons, reason)
 
     def cannot_parse(self, reason: str) -> None:
         """Note a part of the body that can't be read."""
         self.unparsed += 1
-        self._explain(reason)
+        note(self.reasons, reason)
 
-    def _explain(self, reason: str) -> None:
-        if len(self.reasons) < MAX_REASONS:
-            self.reasons.append(reason)
+
+def note(reasons: list[str], reason: str) -> None:
+    """Add a reason while there are few."""
+    if len(reasons) < MAX_REASONS:
+        reasons.append(reason)
 
 
 def floor(microseconds: int, width: int) -> int:

@@ -377,3 +377,11 @@ async def test_all_hosts_of_a_business_share_its_part_of_the_buffer(
     monkeypatch.setattr(services.commits, "enqueue", note)
     assert (await gateway.write(*(f"system,host={name} load1=1" for name in names(3)))).status_code == 204
     assert owners == [gateway.tenant.business_id] * 3
+
+
+async def test_an_answer_names_the_reason_of_what_is_lost_not_of_what_waits(make_gateway: MakeGateway) -> None:
+    gateway = await make_gateway(host_pattern="known-*")
+    response = await gateway.write("system,host=known-1 load1=1", "system,host=unknown-1 load1=1", at=minute(40 * 1440))
+    assert response.status_code == 400
+    assert "samples are taken until" in response.json()["message"]
+    assert "waits for an employee" not in response.json()["message"]
