@@ -33,6 +33,13 @@ class Identity:
     websocket_url: str = ""
 
 
+def server_address(text: str) -> str:
+    """Return the address of a server without slashes at its end; raises RefusedError unless it is one of HTTP."""
+    if not text.lower().startswith(("http://", "https://")):
+        raise RefusedError(f"{text!r} is no address of a server: it begins with http:// or https://")
+    return text.rstrip("/")
+
+
 def register(server: str, token: str, machine: dict[str, Any]) -> Identity:
     """Spend a registration token; raises RefusedError with the server's reason."""
     facts = machine | {"token": token, "agent_version": version("rts-agent-monitoring")}

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from agent.client import server_address
 from agent.run import run
 from agent.state import load_identity, save_identity
 from cli.parent import exit_with_parent
@@ -38,6 +39,7 @@ def agent(
     log_to_stderr()
     if with_parent:
         exit_with_parent()
+    server = server_address(server)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

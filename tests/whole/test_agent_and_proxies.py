@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.client import Identity, RefusedError, Uplink, register
+from agent.client import Identity, RefusedError, Uplink, register, server_address
 from agent.run import AgentLoop
 from agent.state import save_identity
 from agent.store import AgentStore
@@ -110,3 +110,14 @@ def test_a_new_token_that_cannot_be_kept_is_not_used(address: str, caplog: pytes
     assert loop.uplink._http.headers["Authorization"] == "Bearer token"
     assert "the state file cannot be written" in caplog.text
     loop.uplink.close()
+
+
+def test_a_slash_behind_the_address_of_the_server_changes_nothing() -> None:
+    assert server_address("https://agents.example/") == "https://agents.example"
+    assert server_address("HTTP://127.0.0.1:3002/monitoring//") == "HTTP://127.0.0.1:3002/monitoring"
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:3002", "agents.example", "", "ftp://agents.example"])
+def test_an_address_that_no_agent_can_call_is_refused_at_the_start(text: str) -> None:
+    with pytest.raises(RefusedError, match="begins with http"):
+        server_address(text)
