@@ -15,7 +15,10 @@ TIMEOUT_SECONDS = 30.0
 MAX_PER_UPLOAD = 1_000
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 5.0, 30.0
 GZIP_ABOVE_BYTES = 1_000
+TOO_LARGE = 413
 REFUSED_STATUSES = (400, 413, 415, 422)  # a retry of the same body cannot succeed
+
+Batch = list[tuple[int, dict[str, Any]]]  # samples with their ids in the store, oldest first
 
 
 class RefusedError(Exception):
@@ -82,11 +85,17 @@ class Uplink:
 
         Raises RefusedError if the token is no longer valid.
         """
-        batch = self.store.oldest_samples(MAX_PER_UPLOAD)
+        return self._send(self.store.oldest_samples(MAX_PER_UPLOAD))
+
+    def _send(self, batch: Batch) -> tuple[str, float]:
+        """Send samples, in halves if they are too large for one upload."""
         try:
             response = self.post("/metrics", {"metrics": [sample for _, sample in batch]})
         except httpx.TransportError as error:
             return f"server unavailable: {error}", self._next_retry()
+        if response.status_code == TOO_LARGE and "error" in parse_json(response) and len(batch) > 1:
+            outcome, hold_back = self._send(batch[: len(batch) // 2])
+            return (outcome, hold_back) if hold_back else self._send(batch[len(batch) // 2 :])
         return self._outcome(response, batch[-1][0])
 
     def _outcome(self, response: httpx.Response, last_id: int) -> tuple[str, float]:

@@ -1,9 +1,12 @@
 """The agent behind a proxy that answers in its own words: no sample is lost, and the agent goes on."""
 
+import gzip
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -17,13 +20,21 @@ ERROR = '{"error": {"code": "%s", "message": "m", "details": null}}'
 
 
 class Proxy(BaseHTTPRequestHandler):
-    """Answers every request with what the test put into `answers`."""
+    """Answers every request with what the test put into `answers`; with 413 where it has over `most` samples."""
 
     answers: tuple[int, dict[str, str], str]
+    most = 1000
+    received: ClassVar[list[int]] = []  # the numbers of the samples that were taken
 
     def do_POST(self) -> None:
         status, headers, body = self.answers
-        self.rfile.read(int(self.headers["Content-Length"]))
+        sent = self.rfile.read(int(self.headers["Content-Length"]))
+        content = gzip.decompress(sent) if self.headers["Content-Encoding"] == "gzip" else sent
+        samples = json.loads(content).get("metrics", [])
+        if len(samples) > self.most:
+            status, body = 413, ERROR % "body_too_large"
+        else:
+            self.received.extend(sample["number"] for sample in samples if "number" in sample)
         self.send_response(status)
         for name, value in (headers | {"Content-Length": str(len(body))}).items():
             self.send_header(name, value)
@@ -121,3 +132,14 @@ def test_a_slash_behind_the_address_of_the_server_changes_nothing() -> None:
 def test_an_address_that_no_agent_can_call_is_refused_at_the_start(text: str) -> None:
     with pytest.raises(RefusedError, match="begins with http"):
         server_address(text)
+
+
+def test_samples_that_are_too_large_for_one_upload_are_split(uplink: Uplink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Proxy, "most", 3)
+    monkeypatch.setattr(Proxy, "received", [])
+    Proxy.answers = (200, {}, RECEIPT)
+    for number in range(20):
+        uplink.add({"collected_at": "2026-05-03T14:15:00Z", "number": number})
+    _, hold_back = uplink.upload()
+    assert (uplink.waiting, hold_back) == (0, 0)
+    assert Proxy.received == list(range(20))
