@@ -57,6 +57,16 @@ def broken_after(
     return msgspec.structs.replace(sample, **breaks) if breaks else None
 
 
+def keep_breaks(sample: Sample, broken: Sample | None) -> Sample:
+    """Return a sample whose columns were changed, with the breaks that it had before; None: it had none."""
+    breaks = {
+        name: value
+        for name in COUNTERS
+        if broken and (value := getattr(broken, name)) is not None and value < 0 and getattr(sample, name) is not None
+    }
+    return msgspec.structs.replace(sample, **breaks) if breaks else sample
+
+
 def was_started(earlier: float | None, before_at: datetime, sample: Sample, *, are_parts: bool = False) -> bool:
     """Return whether a device restarted between two samples, or may have: one of them has no uptime.
 

@@ -89,10 +89,11 @@ class Upload:
     def make_rows(self, start: int = 0, stop: int | None = None) -> None:
         """Make the rows of some samples: done in the request, while the writer waits for the database."""
         samples, unknown = self.decoded.samples[start:stop], self.decoded.unknown[start:stop]
-        encoded = encode_rows(self.agent_id, self.received_at, self._as_stored(start, samples), unknown)
+        as_stored = self._as_stored(start, samples)
+        encoded = encode_rows(self.agent_id, self.received_at, as_stored, unknown)
         self.rows += [
-            Row(self, sample, sample.collected_at, each, rest)
-            for sample, each, rest in zip(samples, encoded, unknown, strict=True)
+            Row(self, sample, sample.collected_at, each, rest, stored if stored is not sample else None)
+            for sample, each, rest, stored in zip(samples, encoded, unknown, as_stored, strict=True)
         ]
         self.brings_series = self.brings_series or any(map(has_series, samples))
 
@@ -125,6 +126,7 @@ class Row:
     collected_at: datetime
     encoded: bytes
     unknown: bytes | None = None  # JSON of the sample's unknown fields
+    broken: Sample | None = None  # the sample with its breaks, where its counters fell in this upload
 
 
 def has_counters(sample: Sample) -> bool:

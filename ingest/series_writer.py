@@ -14,6 +14,7 @@ import asyncpg
 
 from db.sql import load_beside
 from ingest.copy_rows import END, SIGNATURE, encode_row, microseconds
+from ingest.counter_breaks import keep_breaks
 from ingest.pending import Row, Upload
 from ingest.series_breaks import mark_breaks
 from ingest.series_columns import drop_other_disk, drop_partial_sums, fill_columns, lacks_columns
@@ -164,7 +165,8 @@ def fill_row(row: Row, known_interfaces: Collection[str], known_disks: Collectio
     if upload.may_lack_system_disk:
         drop_other_disk(row.sample, known_disks)
     fill_columns(row.sample, known_interfaces, is_part=upload.merges)
-    row.encoded = encode_row(upload.agent_id.bytes, microseconds(upload.received_at), row.sample, row.unknown)
+    stored = keep_breaks(row.sample, row.broken)
+    row.encoded = encode_row(upload.agent_id.bytes, microseconds(upload.received_at), stored, row.unknown)
 
 
 def stored_once(rows: Iterable[Row], new: Collection[Key] | None) -> list[Row]:
