@@ -76,6 +76,15 @@ async def test_a_reboot_while_the_counter_was_missing_counts_from_zero(device: D
     assert rates[7] == pytest.approx(360 * MB / 900, rel=0.01)
 
 
+async def test_a_fall_beside_a_disk_that_fills_a_column_is_no_spike(device: Device) -> None:
+    start, samples = story(50 * GB)
+    for one in samples:
+        one["disk_percent"] = None
+        one["disks"] = [{"name": "/", "type": "ext4", "percent": 40, "used_bytes": 4 * GB, "size_bytes": 10 * GB}]
+    await device.accepted(*samples)
+    assert await highest(device, start, "raw") <= 1.05 * MB
+
+
 async def test_a_reboot_counts_from_zero(device: Device) -> None:
     start, samples = story(0, reboot=True)
     await device.accepted(*samples)
