@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+import asyncpg
+
 from core.errors import RtsError
 from db.migrations.run import code_revisions, head
 from db.pools import Connection
@@ -26,7 +28,8 @@ class RestoreNotEndedError(RtsError):
 
 async def check_restored(connection: Connection) -> None:
     """Raise RestoreNotEndedError for a database in which a restore stopped before the revision was there."""
-    if await _read_revision(connection) is None and await connection.fetchval(QUERIES["is_being_restored"]):
+    is_being_restored = await connection.fetchval(QUERIES["is_being_restored"])
+    if is_being_restored and await _read_revision(connection) is None:
         raise RestoreNotEndedError
 
 
@@ -35,10 +38,10 @@ async def check_schema(connection: Connection) -> None:
 
     Raises RestoreNotEndedError where a restore has stopped halfway.
     """
+    await check_restored(connection)
     revision = await _read_revision(connection)
     if revision == head():
         return
-    await check_restored(connection)
     if revision is not None and revision > head():
         await _check_newer(connection, revision)
     else:
@@ -50,9 +53,10 @@ async def check_schema(connection: Connection) -> None:
 
 async def _read_revision(connection: Connection) -> str | None:
     """Return the applied revision; None where there is none, or no table of revisions."""
-    if not await connection.fetchval(QUERIES["has_revisions"]):
+    try:
+        revision: str | None = await connection.fetchval(QUERIES["read_revision"])
+    except asyncpg.UndefinedTableError:
         return None
-    revision: str | None = await connection.fetchval(QUERIES["read_revision"])
     return revision
 
 

@@ -1,8 +1,5 @@
 -- The applied revision of the product's schema.
 
--- has_revisions --
-SELECT to_regclass('rts_agents_alembic_version') IS NOT NULL
-
 -- read_revision --
 SELECT version_num FROM rts_agents_alembic_version
 
