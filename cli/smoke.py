@@ -62,7 +62,7 @@ def check_address(url: str) -> None:
     try:
         address = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise typer.BadParameter(f"{url} is no address: {error}") from error
+        raise typer.BadParameter(f"{url} is not an address: {error}") from error
     if address.scheme not in ("http", "https") or not address.host:
         raise typer.BadParameter(f"{url} is not an address: write https://agents.example")
 

@@ -96,7 +96,7 @@ async def test_a_worker_that_stands_still_is_a_fault(passed: str | None, good: b
 def test_a_malformed_address_is_refused_in_one_sentence(url: str) -> None:
     ended = CliRunner().invoke(app, ["smoke", url])
     assert ended.exit_code == 2
-    assert "is not an address" in " ".join(ended.output.split())
+    assert "is not an address" in " ".join(ended.output.replace("│", " ").split())
 
 
 def test_a_server_that_is_not_there_is_one_line(tmp_path: Path) -> None:
