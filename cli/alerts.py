@@ -25,6 +25,7 @@ from alerts.rules.loader import RuleRow, Rules, read_rules
 from alerts.rules.terms import Scope
 from cli.alert_tables import backtest_tables, results_table, rules_table, screen_rows, statement_rows
 from cli.connection import with_connection
+from cli.fitting import print_table
 from cli.settings import settings_with_database
 from core.clock import utc_now
 from core.settings import get_settings
@@ -46,8 +47,8 @@ def list_rules() -> None:
     Example: rts-agents alerts list
     """
     rules = asyncio.run(with_connection(read_rules))
+    print_table(rules_table(list(rules.rows.values())))
     console = Console()
-    console.print(rules_table(list(rules.rows.values())))
     for rule_id, fault in rules.faults.items():
         console.print(f"[red]![/red] {rule_id} cannot be read: {fault}", highlight=False)
 

@@ -3,10 +3,10 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from auth.keys import RINGS, KeyFile, Ring
+from cli.fitting import print_table
 from core.settings import get_settings
 
 app = typer.Typer(
@@ -39,7 +39,7 @@ def list_keys() -> None:
         ring = file.ring(name)
         for key_id in ring.keys:
             table.add_row(name, key_id, "signs and verifies" if key_id == ring.current else "verifies")
-    Console().print(table)
+    print_table(table)
 
 
 @app.command()

@@ -162,4 +162,4 @@ def record_losses(before: Mapping[str, float], after: Mapping[str, float]) -> li
 
 def age_words(days: float) -> str:
     """Return an age in words: `30 days`, or `ever` at the maximum (as in "kept for ever")."""
-    return "ever" if days >= FOR_EVER / DAY else f"{days:g} days"
+    return "ever" if days >= FOR_EVER / DAY else "1 day" if days == 1 else f"{days:g} days"
