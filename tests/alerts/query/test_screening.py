@@ -77,7 +77,7 @@ values = st.lists(st.sampled_from([10.0, 10.125, 50.0, 90.0, 90.25, 99.5, None])
 @pytest.fixture
 def always_screened(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Screen even one device among those of all other tests."""
-    monkeypatch.setattr(screening, "FEW", literal_column("1000000000", BigInteger))
+    monkeypatch.setattr(screening, "INDEX_RATIO", literal_column("1000000000", BigInteger))
     screening_statement.cache_clear()
     yield
     screening_statement.cache_clear()
@@ -86,7 +86,7 @@ def always_screened(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def all_bounded(always_screened: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bound the windows of all devices, as where most of a fleet has rules on windows."""
-    monkeypatch.setattr(screening, "MOST", literal_column("1000000000", BigInteger))
+    monkeypatch.setattr(screening, "BOUND_ALL_RATIO", literal_column("1000000000", BigInteger))
     screening_statement.cache_clear()
 
 
