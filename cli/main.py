@@ -37,7 +37,7 @@ from cli import (
 from cli.faults import describe_error, describe_refusal
 from core.errors import RtsError
 from core.garbage import finish_quickly
-from core.settings import get_settings
+from core.settings import SettingsError, get_settings
 
 app = typer.Typer(
     help="RTS Agent Monitoring: stores uploads of agents in TimescaleDB, draws charts, evaluates alert rules.",
@@ -67,6 +67,8 @@ def main() -> None:
     finish_quickly()
     try:
         app()
+    except SettingsError as error:
+        end(error.code, error.message)
     except RtsError as error:
         end(error.code, describe_error(error, get_settings().database_url))
     except (asyncpg.PostgresError, psycopg.Error, DBAPIError) as error:

@@ -383,5 +383,5 @@ async def test_an_answer_names_the_reason_of_what_is_lost_not_of_what_waits(make
     gateway = await make_gateway(host_pattern="known-*")
     response = await gateway.write("system,host=known-1 load1=1", "system,host=unknown-1 load1=1", at=minute(40 * 1440))
     assert response.status_code == 400
-    assert "samples are taken until" in response.json()["message"]
+    assert "samples are accepted until" in response.json()["message"]
     assert "waits for an employee" not in response.json()["message"]

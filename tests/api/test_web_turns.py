@@ -1,7 +1,7 @@
 """Calls take turns: whoever asks for much leaves connections for the others, and waits alone."""
 
 import asyncio
-import time
+import threading
 from collections.abc import Hashable
 
 import pytest
@@ -14,6 +14,7 @@ from tests.calls import beat, error_of
 from tests.conftest import MakeDevice
 from tests.people import Employee, Tenant
 from tests.serving import started
+from tests.waiting import PATIENCE_SECONDS
 
 
 async def begun_turn(turns: WebTurns, owner: Hashable) -> Turn:
@@ -122,13 +123,16 @@ async def test_a_call_whose_turn_does_not_come_is_told_to_come_again(settings: S
 async def test_a_call_that_ends_while_its_answer_is_compressed_is_told_to_come_again(
     settings: Settings, alice: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    is_refused = threading.Event()
+
     def slow(body: bytes, *, gzip: bool) -> tuple[bytes, bytes]:
-        time.sleep(1.5)
+        is_refused.wait(PATIENCE_SECONDS)
         return pack(body, gzip=gzip)
 
     monkeypatch.setattr(compression, "INLINE_BYTES", 0)
     monkeypatch.setattr(compression, "pack", slow)
     async with started(settings, query_timeout_seconds=0.7) as (client, _):
         refused = await client.get("/api/agents/metrics/catalog", headers=alice.headers)
+        is_refused.set()
         assert (refused.status_code, error_of(refused)[1]) == (503, "database_unavailable")
         assert "retry-after" in refused.headers
