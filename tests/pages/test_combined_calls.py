@@ -109,7 +109,7 @@ async def test_many_alerts_are_acknowledged_with_one_call_and_an_ended_one_is_co
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
     await page.get_by_role("region", name="3 selected").get_by_role("button", name="Acknowledge").click()
-    await expect(page.get_by_text("1 had ended before")).to_be_visible()
+    await expect(page.get_by_text("1 had already ended")).to_be_visible()
     assert [url.removeprefix(tab.site) for url in sent] == ["/api/agents/alerts/bulk"]
     query = "SELECT id, status FROM agent_alert_history WHERE agent_device_id = $1"
     stored = {row["id"]: row["status"] for row in await pool.fetch(query, device.agent_id)}

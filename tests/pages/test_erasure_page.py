@@ -33,7 +33,7 @@ async def ask(page: Page, device: Device, name: str, database: str) -> None:
     """Fill the dialog: the device is searched, counted, and confirmed by both names."""
     await page.get_by_role("button", name="Request an erasure").click()
     dialog = page.get_by_role("dialog", name="Request an erasure")
-    await dialog.get_by_label("Of", exact=True).select_option("device")
+    await dialog.get_by_label("For", exact=True).select_option("device")
     await dialog.get_by_role("searchbox").fill(name)
     await expect(dialog.locator(f'option[value="{device.agent_id}"]')).to_be_attached()
     await dialog.get_by_label("Which one").select_option(str(device.agent_id))

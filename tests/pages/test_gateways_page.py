@@ -24,7 +24,7 @@ async def test_a_gateway_brings_hosts_that_an_employee_decides_on(
     await dialog.get_by_label("Customer", exact=True).select_option(str(dora.business_id))
     await dialog.get_by_label("Name", exact=True).fill("telegraf-of-dora")
     await dialog.get_by_role("button", name="New gateway").click()
-    created_dialog = page.get_by_role("dialog", name="telegraf-of-dora is made")
+    created_dialog = page.get_by_role("dialog", name="telegraf-of-dora is created")
     token = await created_dialog.locator(".token code").inner_text()
     await created_dialog.get_by_role("button", name="Close").click()
     assert token not in await page.locator("body").inner_text()
