@@ -123,16 +123,19 @@ async def test_a_call_whose_turn_does_not_come_is_told_to_come_again(settings: S
 async def test_a_call_that_ends_while_its_answer_is_compressed_is_told_to_come_again(
     settings: Settings, alice: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    is_refused = threading.Event()
+    has_begun, is_refused = threading.Event(), threading.Event()
 
     def slow(body: bytes, *, gzip: bool) -> tuple[bytes, bytes]:
+        has_begun.set()
         is_refused.wait(PATIENCE_SECONDS)
         return pack(body, gzip=gzip)
 
+    monkeypatch.setattr(compression, "MIN_BYTES", 0)  # an answer of any size is compressed, in a thread
     monkeypatch.setattr(compression, "INLINE_BYTES", 0)
     monkeypatch.setattr(compression, "pack", slow)
-    async with started(settings, query_timeout_seconds=0.7) as (client, _):
+    async with started(settings, query_timeout_seconds=3) as (client, _):
         refused = await client.get("/api/agents/metrics/catalog", headers=alice.headers)
         is_refused.set()
+        assert has_begun.is_set()
         assert (refused.status_code, error_of(refused)[1]) == (503, "database_unavailable")
         assert "retry-after" in refused.headers
