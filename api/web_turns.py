@@ -5,7 +5,8 @@ An owner is a business, an employee, or everybody without a token. A call holds 
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Hashable
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
 
 
 class Turn:
@@ -31,14 +32,24 @@ class Turn:
 
 
 class WebTurns:
-    """At most `most` calls run at once, at most three quarters of them for one owner; the others wait."""
+    """At most `most` calls run at once, at most `of_one` of them for one owner; the others wait."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, of_one: int | None = None) -> None:
+        """`of_one` is three quarters of `most` unless given."""
         self._most = most
-        self._of_one = max(1, most * 3 // 4)
+        self._of_one = of_one or max(1, most * 3 // 4)
         self._running: dict[Hashable, int] = {}
         self._waiting: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
         self._count = 0
+
+    @asynccontextmanager
+    async def of(self, owner: Hashable) -> AsyncIterator[None]:
+        """Hold the turn of a call of this owner."""
+        await self.begin(owner)
+        try:
+            yield
+        finally:
+            self.end(owner)
 
     async def begin(self, owner: Hashable) -> None:
         """Return when it is the turn of a call of this owner; `end` must follow."""

@@ -9,8 +9,8 @@ import asyncpg
 from fastapi import APIRouter, Query, Request, Response
 
 from api.auth import CurrentReader, Reader
-from api.read_turns import ReadTurns
 from api.services import Services, get_services
+from api.web_turns import WebTurns
 from core.errors import RtsError
 from core.metrics import METRICS, Kind, Metric
 from core.micros import to_time
@@ -32,7 +32,9 @@ RAW = timedelta()
 # The widths of points, and for how long a range each serves.
 WIDTHS = ((RAW, 6 * HOUR), (5 * MINUTE, MAX_POINTS * 5 * MINUTE), (HOUR, MAX_POINTS * HOUR), (DAY, MAX_RANGE))
 PROTOBUF = "application/x-protobuf"
-_turns = ReadTurns()
+# Remote reads at once: an answer takes up to 80 MB, and a business with slow reads must not stop the others.
+READS, READS_OF_BUSINESS = 4, 2
+_turns = WebTurns(READS, READS_OF_BUSINESS)
 
 
 class NotSnappyError(RtsError):
