@@ -4,8 +4,9 @@ Values share the fate of their samples: those of a duplicate sample or of a revo
 """
 
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from uuid import UUID
@@ -50,8 +51,7 @@ class SeriesWriter:
         await self._learn(connection, {row.upload.agent_id for row in bringing})
         for row in bringing:
             if row.upload.may_lack_interfaces or row.upload.may_lack_system_disk or lacks_columns(row.sample):
-                device = row.upload.agent_id
-                fill_row(row, self._known(device, "network.rx_bytes"), self._known(device, "disk.percent"))
+                fill_row(row, partial(self._known, row.upload.agent_id))
 
     async def store(
         self,
@@ -157,13 +157,16 @@ class SeriesWriter:
                 flattened.fault(row, "too_many_series", message_of_full(one.metric.name, one.instance))
 
 
-def fill_row(row: Row, known_interfaces: Collection[str], known_disks: Collection[str]) -> None:
-    """Fill the columns of a sample from its lists, and make its row again."""
-    upload = row.upload
+def fill_row(row: Row, known: Callable[[str], Collection[str]]) -> None:
+    """Fill the columns of a sample from its lists, and make its row again.
+
+    `known` returns the instances of a metric that the device has had lately.
+    """
+    upload, known_interfaces = row.upload, known("network.rx_bytes")
     if upload.may_lack_interfaces:
         drop_partial_sums(row.sample, known_interfaces)
     if upload.may_lack_system_disk:
-        drop_other_disk(row.sample, known_disks)
+        drop_other_disk(row.sample, known("disk.percent"))
     fill_columns(row.sample, known_interfaces, is_part=upload.merges)
     stored = keep_breaks(row.sample, row.broken)
     row.encoded = encode_row(upload.agent_id.bytes, microseconds(upload.received_at), stored, row.unknown)
