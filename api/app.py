@@ -149,7 +149,7 @@ class Application:
             nonlocal begun
             begun = True
             if message["type"] == "http.response.start":
-                turn.end()  # whoever reads slowly takes no connection
+                turn.end()  # a client that reads slowly holds no turn
                 self.process.counts.web.answered(message["status"], time.monotonic() - began)
             await send(message)
 

@@ -79,7 +79,7 @@ class CallLimits:
     def payer(self, agent_id: UUID, token_hash: str) -> tuple[Hashable, UUID | None]:
         """Return whose share a call uses, and of which business: the agent's, once `learn` has stored its token.
 
-        Until then only the token's own: whoever has an old token of a device must not use up what the device has.
+        Until then only the token's own: the holder of an old token must not use up the limits of the device.
         """
         if token_hash and self._good.get(agent_id) != token_hash:
             return token_hash, None

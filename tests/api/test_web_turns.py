@@ -1,4 +1,4 @@
-"""Calls take turns: whoever asks for much leaves connections for the others, and waits alone."""
+"""Calls take turns: a caller of many calls leaves connections to the others, and only its own calls wait."""
 
 import asyncio
 import threading
